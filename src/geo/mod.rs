@@ -1,0 +1,1 @@
+//! Fences with memory: from fixes to transitions. Pure: no clock, no I/O, no async.

@@ -1,0 +1,7 @@
+//! Waystone: the backend for quests played in the real world.
+
+pub mod clock;
+pub mod geo;
+pub mod ids;
+pub mod quest;
+pub mod units;

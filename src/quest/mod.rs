@@ -1,0 +1,3 @@
+//! The rules.
+pub mod definition;
+pub mod window;
