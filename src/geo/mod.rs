@@ -1,1 +1,2 @@
 //! Fences with memory: from fixes to transitions. Pure: no clock, no I/O, no async.
+pub mod position;

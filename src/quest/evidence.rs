@@ -1,0 +1,29 @@
+//! Why we believe that a player is somewhere: what the fence engine saw, without coordinates.
+//!
+//! The journal keeps facts, not positions. The session makes this from `geo`'s decision, so rules know no geometry.
+
+use crate::units::{Meters, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One decision of the fence engine, explained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Distance of the fix to the region's edge; inside is positive.
+    pub distance: Meters,
+    /// Accuracy of the fix (68 % radius).
+    pub accuracy: Meters,
+    /// Probability of being inside.
+    pub probability: f64,
+    /// Which rule decided.
+    pub rule: String,
+    /// Device time of the deciding fix.
+    pub fix_time: Timestamp,
+    /// How plausible the player's movement was, 0 to 1.
+    pub score: f64,
+    /// Reason codes of the plausibility rules that spoke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// Version of the plausibility rules.
+    pub rules: u16,
+}
