@@ -2,7 +2,9 @@
 
 pub mod actors;
 pub mod clock;
+pub mod cluster;
 pub mod geo;
 pub mod ids;
+pub mod persist;
 pub mod quest;
 pub mod units;

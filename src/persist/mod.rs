@@ -1,0 +1,147 @@
+//! The only room that names a database: the journal, its snapshots, and published quests.
+//!
+//! The journal is the only truth. What it promises, on every store:
+//! - **Atomic**: an [`Entry`] with its facts, messages, notices and awards is written whole or not at all.
+//! - **Durable before `Ok`**: when `append` answers `Ok`, the entry survives `kill -9` and a power cut.
+//! - **One writer**: an append carries the shard's epoch and the entity's expected position; a stale owner's append
+//!   is refused in the same statement that would have written it.
+//! - **Dense**: an entity's entries are numbered 1, 2, 3, ...; a shard's offsets likewise.
+//! - **Never twice**: an entity bears each cause and each award key at most once.
+//! - **Never guessed**: an append whose outcome is unknown is resolved by the store before it answers.
+
+use crate::cluster::shard::Shard;
+use crate::ids::{EntityId, QuestId};
+use crate::quest::entry::Entry;
+use crate::units::Timestamp;
+use futures_util::future::BoxFuture;
+use std::fmt::Debug;
+
+/// Proof of ownership of a shard: what an append must bear to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The shard.
+    pub shard: Shard,
+    /// The epoch that this ownership began; grows with each change of owner.
+    pub epoch: u64,
+    /// The shard's last offset at the time of the claim.
+    pub head: u64,
+    /// Messages of entries up to this offset have all been delivered.
+    pub out_acked: u64,
+}
+
+/// One append: an entry to the stream of one entity.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Whose stream.
+    pub entity: EntityId,
+    /// The entry; `entry.seq` is the position expected, the last one plus 1.
+    pub entry: Entry,
+    /// When the entity wants to be woken after this entry; `None`: not at all. Replaces what it wanted before.
+    pub wake: Option<Timestamp>,
+}
+
+/// What a store says of an append that it has not accepted. In all cases nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// The shard belongs to another owner now: stop all its actors and tell nobody anything.
+    #[error("the shard has another owner")]
+    Lost,
+    /// The position, the cause or an award stands already: reload the entity.
+    #[error("the entity's stream is not where it was thought to be: {0}")]
+    Conflict(String),
+    /// The store cannot write now (locked, full, gone); the same append may succeed later.
+    #[error("the journal cannot be written now: {0}")]
+    Unavailable(String),
+}
+
+/// A fault of reading.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// The store cannot be read now.
+    #[error("the journal cannot be read now: {0}")]
+    Unavailable(String),
+    /// What is stored is not what this version of Waystone writes or knows.
+    #[error("{entity} cannot be read at entry {seq}: {reason}")]
+    Corrupt {
+        /// Whose stream, or what else was read.
+        entity: String,
+        /// At which entry; 0 is the snapshot.
+        seq: u64,
+        /// What was found.
+        reason: String,
+    },
+}
+
+/// An entity as stored: a snapshot, if there is one, and the entries after it.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The position of the snapshot and its bytes, as `save_snapshot` was given them.
+    pub snapshot: Option<(u64, Vec<u8>)>,
+    /// Entries after the snapshot, in order.
+    pub tail: Vec<Entry>,
+}
+
+/// An entry with its place in its shard.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Whose.
+    pub entity: EntityId,
+    /// Its shard's offset: dense, from 1.
+    pub offset: u64,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// A version of a quest as published: its source text, unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedSource {
+    /// The quest.
+    pub quest: QuestId,
+    /// Its version, from 1.
+    pub version: u32,
+    /// The quest file's text.
+    pub source: String,
+}
+
+/// The journal. One suite of tests runs over every store.
+pub trait Journal: Send + Sync + Debug + 'static {
+    /// The journal's own id, made at its creation: the epoch of every player's stream.
+    fn id(&self) -> &str;
+
+    /// Takes over a shard from now on: its epoch grows by one, and every earlier claim is void.
+    fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>>;
+
+    /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;
+
+    /// Reads one entity.
+    fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;
+
+    /// Keeps a snapshot of an entity at a position. A cache: older than one that is there is ignored.
+    fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> BoxFuture<'_, Result<(), AppendError>>;
+
+    /// Notes that messages of a shard's entries up to `offset` are delivered. Travels with later appends, so it may
+    /// be forgotten by a crash; receivers recognise what comes again.
+    fn delivered(&self, shard: Shard, offset: u64);
+
+    /// Entries above a shard's `out_acked` that bear messages, in order, `limit` at most, after `after`.
+    fn undelivered(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>>;
+
+    /// All entities of a shard that want to be woken, and when.
+    fn wakes(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<(EntityId, Timestamp)>, ReadError>>;
+
+    /// All entries of a shard after an offset, in order, `limit` at most: for projections and for `verify`.
+    fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>>;
+
+    /// Keeps a version of a quest. The same version with the same text is no error; with another text it is.
+    fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>>;
+
+    /// All versions of all quests, oldest first.
+    fn published(&self) -> BoxFuture<'_, Result<Vec<PublishedSource>, ReadError>>;
+
+    /// Whether writes are taken; `Err` says in a few words what is wrong.
+    fn ready(&self) -> Result<(), &'static str>;
+
+    /// Commits what is under way, checkpoints and closes.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
