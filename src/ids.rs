@@ -161,6 +161,14 @@ impl<K> schemars::JsonSchema for Id<K> {
     }
 }
 
+/// FNV-1a, 64 bit (Fowler, Noll, Vo): a hash that is the same on every machine and in every version.
+/// Stored data depends on it: it must never change.
+pub fn stable_hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes
+        .into_iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
 /// One aggregate: the unit that owns state, has an event stream, and lives in one actor at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

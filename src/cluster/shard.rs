@@ -1,6 +1,6 @@
 //! Shards: a fixed partition of all entities, the unit of ownership. Pure.
 
-use crate::ids::EntityId;
+use crate::ids::{EntityId, stable_hash};
 use serde::{Deserialize, Serialize};
 
 /// How many shards there are; fixed when a journal is created and never changed.
@@ -11,13 +11,9 @@ pub const SHARDS: u16 = 256;
 pub struct Shard(u16);
 
 impl Shard {
-    /// The shard of an entity: FNV-1a (Fowler, Noll, Vo; 64 bit) over kind and key, folded to 16 bits.
-    /// Stored data depends on it: it must never change.
+    /// The shard of an entity: the stable hash of kind and key, folded. Stored data depends on it.
     pub fn of(entity: &EntityId) -> Self {
-        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in std::iter::once(entity.kind()).chain(entity.key().bytes()) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        let hash = stable_hash(std::iter::once(entity.kind()).chain(entity.key().bytes()));
         let folded = (hash ^ (hash >> 32)) & 0xffff;
         Self(u16::try_from(folded % u64::from(SHARDS)).expect("the remainder is below SHARDS"))
     }

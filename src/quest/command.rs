@@ -96,7 +96,8 @@ pub enum TeamCommand {
     /// A member says something.
     Say { player: PlayerId, text: String },
     /// A member starts a quest; a solo quest brings its team of one into being.
-    Start { player: PlayerId, quest: QuestId },
+    /// `finished`: whether that member has finished the quest that this one requires.
+    Start { player: PlayerId, quest: QuestId, finished: bool },
     /// A member gives a run up.
     Abandon { player: PlayerId, quest: QuestId },
     /// A member buys a hint.
@@ -134,7 +135,7 @@ pub enum News {
     /// A hint was bought.
     Hint { quest: QuestId, step: StepId, hint: u16, cost: u32 },
     /// A reward; `number` counts a limited one.
-    Reward { quest: QuestId, give: Give, each_player: bool, number: Option<u32> },
+    Reward { quest: QuestId, reward: u16, give: Give, each_player: bool, number: Option<u32> },
     /// A limited reward had run out.
     Gone { quest: QuestId, pool: String, points: i64 },
     /// The run is over.

@@ -80,7 +80,7 @@ pub enum PlayerEvent {
     /// A badge.
     BadgeGiven { quest: QuestId, badge: BadgeId },
     /// The team's run is over.
-    RunEnded { quest: QuestId },
+    RunEnded { quest: QuestId, finished: bool },
 }
 
 /// Facts of a team.

@@ -83,8 +83,6 @@ refusals! {
     step_done = 1202 "step_done" false;
     /// You are not there yet.
     not_there = 1203 "not_there" true;
-    /// That is not the answer.
-    wrong_answer = 1204 "wrong_answer" true;
     /// Too many tries; wait.
     wait = 1205 "wait" true;
     /// That is not the code that hangs here.
@@ -108,8 +106,8 @@ refusals! {
     team_full = 1304 "team_full" false;
     /// The team has too few or too many members for this quest.
     team_size = 1305 "team_size" true;
-    /// The team plays; membership is fixed until the run ends.
-    team_playing = 1306 "team_playing" true;
+    /// The team of that name exists already.
+    team_exists = 1306 "team_exists" false;
 }
 
 #[cfg(test)]

@@ -1,0 +1,226 @@
+//! The one synchronous step that every entity takes: message in, entry out. Production drives it with an actor, the
+//! simulator with a loop; neither knows a rule.
+//!
+//! `decide` changes nothing; what it found becomes true when the journal has it and `apply` takes it in.
+//! Promise: a message or command that comes again is recognised and has no second effect; the same entries in the
+//! same order give the same state.
+
+use crate::ids::{EntityId, stable_hash};
+use crate::quest::act::CommandId;
+use crate::quest::catalog::Catalog;
+use crate::quest::command::{Command, HOPS_MAX};
+use crate::quest::draft::{Draft, Evolve, Outcome};
+use crate::quest::entry::{Cause, Entry, MessageId};
+use crate::quest::event::Event;
+use crate::quest::player::Player;
+use crate::quest::refusal::Refusal;
+use crate::quest::region::Region;
+use crate::quest::team::Team;
+use crate::quest::{player_play, region, team};
+use crate::units::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Answers kept for clients that ask again: a phone has a handful of commands in flight.
+const ANSWERS_KEPT: usize = 64;
+
+/// A message to an entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// What makes it recognisable, if anything must.
+    pub cause: Option<Cause>,
+    /// Links of the chain before this one.
+    pub hops: u8,
+    /// What is asked.
+    pub command: Command,
+}
+
+impl Message {
+    /// A message that a session, an operator or a timer sends; its natural key makes a repeat harmless.
+    pub fn bare(command: Command) -> Self {
+        Self { cause: None, hops: 0, command }
+    }
+
+    /// A client's command, recognised by its id when it has one.
+    pub fn from_client(player: &crate::ids::PlayerId, cmd: Option<CommandId>, command: Command) -> Self {
+        let cause = cmd.map(|cmd| {
+            let content = serde_json::to_vec(&command).unwrap_or_default();
+            Cause::Client { player: player.clone(), cmd, fingerprint: stable_hash(content) }
+        });
+        Self { cause, hops: 0, command }
+    }
+}
+
+/// What came of a message.
+#[derive(Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing to keep; the answer, if one is due. Also the answer to a repeat.
+    Nothing(Option<Value>),
+    /// Must be appended, then applied, then sent.
+    Append(Box<Entry>),
+}
+
+/// An entity's whole state: what `apply` made of its entries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// Which entity.
+    pub id: EntityId,
+    /// The number of its last entry.
+    pub seq: u64,
+    /// Of each entity that wrote: the last message taken in. Messages of one sender come in order.
+    heard: BTreeMap<EntityId, (u64, u16)>,
+    /// Answers to clients' commands, oldest first: cause, fingerprint, answer.
+    answers: VecDeque<(String, u64, Value)>,
+    /// Natural keys of all awards.
+    awards: BTreeSet<String>,
+    /// The state of its kind.
+    pub state: State,
+}
+
+/// The state of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A player's.
+    Player(Player),
+    /// A team's.
+    Team(Team),
+    /// A region's.
+    Region(Region),
+}
+
+impl Aggregate {
+    /// An entity without history.
+    pub fn new(id: EntityId) -> Self {
+        let state = match &id {
+            EntityId::Player(_) => State::Player(Player::default()),
+            EntityId::Team(_) => State::Team(Team::default()),
+            EntityId::Region(_) => State::Region(Region::default()),
+        };
+        let (heard, answers, awards) = (BTreeMap::new(), VecDeque::new(), BTreeSet::new());
+        Self { id, seq: 0, heard, answers, awards, state }
+    }
+
+    /// Decides a message at a time. An error is a refusal to a client: nothing has happened.
+    pub fn decide(&self, now: Timestamp, catalog: &Catalog, message: &Message) -> Result<Decision, Refusal> {
+        if let Some(answer) = self.recognize(message)? {
+            return Ok(Decision::Nothing(answer));
+        }
+        let decided = if message.hops > HOPS_MAX {
+            Err(Refusal::internal("a chain of messages has no end"))
+        } else {
+            self.run_rules(now, catalog, &message.command)
+        };
+        let outcome = match (decided, &message.cause) {
+            (Ok(outcome), _) => outcome,
+            // Another entity is owed no answer; that its message was heard must be kept.
+            (Err(_), Some(Cause::Message(_))) => Outcome::default(),
+            (Err(refusal), _) => return Err(refusal),
+        };
+        if outcome.is_empty() && !matches!(message.cause, Some(Cause::Message(_))) {
+            return Ok(Decision::Nothing(outcome.reply));
+        }
+        Ok(Decision::Append(Box::new(Entry {
+            seq: self.seq + 1,
+            at: now,
+            cause: message.cause.clone(),
+            hops: message.hops,
+            events: outcome.events,
+            out: outcome.out,
+            notices: outcome.notices,
+            reply: outcome.reply,
+            awards: outcome.awards,
+        })))
+    }
+
+    /// Takes in an entry that the journal has. Entries come in order; another is a fault of the caller.
+    pub fn apply(&mut self, entry: &Entry) {
+        debug_assert_eq!(entry.seq, self.seq + 1, "entries of {} out of order", self.id);
+        self.seq = entry.seq;
+        match &entry.cause {
+            Some(Cause::Message(MessageId { sender, seq, n })) => {
+                self.heard.insert(sender.clone(), (*seq, *n));
+            }
+            Some(cause @ Cause::Client { fingerprint, .. }) => {
+                let answer = entry.reply.clone().unwrap_or(Value::Null);
+                self.answers.push_back((cause.key(), *fingerprint, answer));
+                if self.answers.len() > ANSWERS_KEPT {
+                    self.answers.pop_front();
+                }
+            }
+            None => {}
+        }
+        self.awards.extend(entry.awards.iter().cloned());
+        for event in &entry.events {
+            match (&mut self.state, event) {
+                (State::Player(player), Event::Player(fact)) => player.evolve(fact, entry.at),
+                (State::Team(team), Event::Team(fact)) => team.evolve(fact, entry.at),
+                (State::Region(region), Event::Region(fact)) => region.evolve(fact, entry.at),
+                (State::Player(_) | State::Team(_) | State::Region(_), _) => {
+                    debug_assert!(false, "{} bears a fact of another kind", self.id);
+                }
+            }
+        }
+        if let State::Player(player) = &mut self.state {
+            player.hear(&entry.notices);
+        }
+    }
+
+    /// When it wants to be woken, if at all.
+    pub fn due(&self, catalog: &Catalog, now: Timestamp) -> Option<Timestamp> {
+        match &self.state {
+            State::Team(team) => team.due(catalog, now),
+            State::Player(_) | State::Region(_) => None,
+        }
+    }
+
+    /// The answer to a message that was taken in before.
+    fn recognize(&self, message: &Message) -> Result<Option<Option<Value>>, Refusal> {
+        match &message.cause {
+            Some(Cause::Message(id)) => {
+                let heard = self.heard.get(&id.sender).is_some_and(|last| *last >= (id.seq, id.n));
+                Ok(heard.then_some(None))
+            }
+            Some(cause @ Cause::Client { fingerprint, .. }) => {
+                let key = cause.key();
+                match self.answers.iter().find(|(known, ..)| *known == key) {
+                    Some((_, known, answer)) if known == fingerprint => Ok(Some(Some(answer.clone()))),
+                    Some(_) => Err(Refusal::command_conflict(
+                        "this command id was used for another command; make a new id for each",
+                    )),
+                    None => Ok(None),
+                }
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn run_rules(&self, now: Timestamp, catalog: &Catalog, command: &Command) -> Result<Outcome, Refusal> {
+        match (&self.id, &self.state, command) {
+            (EntityId::Player(id), State::Player(state), Command::Player(command)) => {
+                let mut draft = Draft::new(state.clone(), now, &self.awards);
+                player_play::decide(&mut draft, id, catalog, command)?;
+                Ok(draft.outcome)
+            }
+            (EntityId::Team(id), State::Team(state), Command::Team(command)) => {
+                let mut draft = Draft::new(state.clone(), now, &self.awards);
+                team::decide(&mut draft, id, catalog, command)?;
+                Ok(draft.outcome)
+            }
+            (EntityId::Team(id), State::Team(state), Command::Wake) => {
+                let mut draft = Draft::new(state.clone(), now, &self.awards);
+                team::wake(&mut draft, id, catalog);
+                Ok(draft.outcome)
+            }
+            (EntityId::Region(id), State::Region(state), Command::Region(command)) => {
+                let mut draft = Draft::new(state.clone(), now, &self.awards);
+                region::decide(&mut draft, id, command);
+                Ok(draft.outcome)
+            }
+            (EntityId::Player(_) | EntityId::Team(_) | EntityId::Region(_), _, _) => {
+                Err(Refusal::internal("a command for another kind of entity"))
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a player's state asks of the session that watches their fixes: which quests' regions matter, where a stay is
+//! under way, which corridor is being walked. Derived after every entry, so it is never stored.
+
+use crate::ids::{PlayerId, QuestId, RegionId, TeamId};
+use crate::quest::catalog::Catalog;
+use crate::quest::definition::Verb;
+use crate::quest::player::Player;
+use crate::units::{Meters, Timestamp};
+use std::collections::BTreeMap;
+
+/// What a session is to watch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Guidance {
+    /// Name for people.
+    pub name: String,
+    /// The team, if any.
+    pub team: Option<TeamId>,
+    /// Whether team-mates may see the position.
+    pub shares: bool,
+    /// Quests under way, with the team that plays each: only their regions matter.
+    pub playing: BTreeMap<QuestId, TeamId>,
+    /// Quests finished.
+    pub finished: Vec<QuestId>,
+    /// Regions the journal says the player is inside, since when.
+    pub inside: BTreeMap<RegionId, Timestamp>,
+    /// Stays under way, and when each is long enough.
+    pub stays: BTreeMap<RegionId, Timestamp>,
+    /// Corridors to be walked: how near, and the quarters walked already.
+    pub follows: BTreeMap<RegionId, (Meters, u8)>,
+}
+
+/// Derives it.
+pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
+    let mut guidance = Guidance {
+        name: player.display_name(id),
+        team: player.team.clone(),
+        shares: player.share.unwrap_or(false),
+        finished: player.finished.iter().cloned().collect(),
+        inside: player.inside.clone(),
+        ..Guidance::default()
+    };
+    for (quest_id, run) in player.runs.iter().filter(|(_, run)| !run.over) {
+        let Some(quest) = catalog.get(run.quest()) else { continue };
+        guidance.playing.insert(quest_id.clone(), run.team.clone());
+        guidance.shares |= player.share.is_none() && quest.safety.show_position_to_team;
+        for (step_id, open) in run.open.iter().filter(|(_, open)| !open.reached) {
+            let Some(verb) = quest.steps.get(step_id).map(|step| &step.verb) else { continue };
+            let region = verb.place().and_then(|place| RegionId::of_place(quest_id, place).ok());
+            let Some(region) = region else { continue };
+            match verb {
+                Verb::Visit { stay, .. } if !stay.is_zero() => {
+                    if let Some(since) = player.inside.get(&region) {
+                        let until = (*since).max(open.opened) + *stay;
+                        // Two steps at one place: the earlier stay is watched first, then guidance is derived again.
+                        let first = guidance.stays.get(&region).is_none_or(|known| until < *known);
+                        if first {
+                            guidance.stays.insert(region, until);
+                        }
+                    }
+                }
+                Verb::Follow { within, .. } => {
+                    guidance.follows.insert(region, (*within, open.walked));
+                }
+                _ => {}
+            }
+        }
+    }
+    guidance
+}
