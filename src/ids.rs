@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Longest id in bytes: two names of 47 and a joint, as in `quest:place`.
+/// Longest id in bytes: two names and a version, as in `quest@version:place`.
 pub const ID_BYTES_MAX: usize = 96;
 
 /// An id of kind `K`; cheap to clone, ordered by its text.
@@ -46,7 +46,7 @@ pub enum OfBadge {}
 pub type PlayerId = Id<OfPlayer>;
 /// A team.
 pub type TeamId = Id<OfTeam>;
-/// A region: `quest:place`, or the quest's own id for its whole area.
+/// A region: `quest@version:place`, or the quest's own id for its whole area.
 pub type RegionId = Id<OfRegion>;
 /// A quest.
 pub type QuestId = Id<OfQuest>;
@@ -80,9 +80,10 @@ impl<K> Id<K> {
 }
 
 impl RegionId {
-    /// The region of one place of a quest.
-    pub fn of_place(quest: &QuestId, place: &PlaceId) -> Result<Self, IdError> {
-        Self::new(format!("{quest}:{place}"))
+    /// The region of one place of one version of a quest: a place that moves in a new version is another region, so
+    /// teams under way keep theirs.
+    pub fn of_place(quest: &QuestId, version: u32, place: &PlaceId) -> Result<Self, IdError> {
+        Self::new(format!("{quest}@{version}:{place}"))
     }
 
     /// The region that stands for a quest's whole area; its aggregate keeps what all teams share, such as stock.
@@ -90,10 +91,16 @@ impl RegionId {
         Self { text: quest.text.clone(), kind: PhantomData }
     }
 
-    /// The place within `quest` that this region is, if it is one.
-    pub fn place_of(&self, quest: &QuestId) -> Option<PlaceId> {
-        let place = self.text.strip_prefix(quest.as_str())?.strip_prefix(':')?;
-        PlaceId::new(place).ok()
+    /// The place within a version of a quest that this region is, if it is one.
+    pub fn place_of(&self, quest: &QuestId, version: u32) -> Option<PlaceId> {
+        let rest = self.text.strip_prefix(quest.as_str())?.strip_prefix('@')?;
+        let (of_version, place) = rest.split_once(':')?;
+        if of_version.parse() == Ok(version) { PlaceId::new(place).ok() } else { None }
+    }
+
+    /// Whether this is a place of any version of a quest.
+    pub fn is_of(&self, quest: &QuestId) -> bool {
+        self.text.strip_prefix(quest.as_str()).is_some_and(|rest| rest.starts_with('@'))
     }
 }
 
@@ -240,8 +247,10 @@ mod tests {
     fn region_of_a_place_leads_back_to_it() {
         let quest = QuestId::new("walk").expect("valid");
         let place = PlaceId::new("kivi").expect("valid");
-        let region = RegionId::of_place(&quest, &place).expect("short");
-        assert_eq!(region.place_of(&quest), Some(place));
-        assert_eq!(RegionId::of_quest(&quest).place_of(&quest), None);
+        let region = RegionId::of_place(&quest, 3, &place).expect("short");
+        assert_eq!(region.place_of(&quest, 3), Some(place));
+        assert_eq!(region.place_of(&quest, 2), None);
+        assert_eq!(RegionId::of_quest(&quest).place_of(&quest, 3), None);
+        assert!(region.is_of(&quest) && !RegionId::of_quest(&quest).is_of(&quest));
     }
 }

@@ -3,16 +3,31 @@
 //! Promise: a reply that says yes speaks of something durable. Every call has a deadline and answers with a
 //! `Refusal` when it passes; a refused call changed nothing or is recognised when repeated with its command id.
 
-use crate::ids::{PlayerId, QuestId, StepId, TeamId};
-use crate::quest::act::{Act, CommandId};
+use crate::actors::act_route;
+use crate::actors::channels::{self, Channel};
+use crate::actors::node::Node;
+use crate::actors::session::{SessionActor, SessionArguments, SessionMessage};
+use crate::cluster::router::{Attached, Request, Response};
+use crate::geo::position::Fix;
+use crate::ids::{EntityId, PlayerId, QuestId, StepId, TeamId};
+use crate::quest::act::{Act, CommandId, StepRef};
+use crate::quest::aggregate::Message;
+use crate::quest::command::{Command, PlayerCommand};
 use crate::quest::evidence::Evidence;
+use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;
 use crate::quest::refusal::Refusal;
+use crate::quest::view;
 use crate::units::Timestamp;
+use arc_swap::ArcSwap;
+use ractor::{Actor, ActorRef};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast, oneshot};
+
+/// Fix calls of one session under way: a phone that flushes its queue sends batches one after the other.
+const FIXES_IN_FLIGHT: usize = 16;
 
 /// Where a session's pushes go; the edge implements it over its outbound queue.
 ///
@@ -104,75 +119,195 @@ pub struct IgnoredFix {
 
 /// The one handle on the actors; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Game {}
+pub struct Game {
+    node: Arc<Node>,
+    name: Arc<str>,
+}
 
 /// A live session; dropping it ends it.
 #[derive(Debug)]
-pub struct Session {}
+pub struct Session {
+    player: PlayerId,
+    node: Arc<Node>,
+    actor: ActorRef<SessionMessage>,
+    sink: Arc<dyn Sink>,
+    guidance: Arc<ArcSwap<Guidance>>,
+    credits: Arc<Semaphore>,
+}
 
 impl Game {
+    /// A handle on a node's actors, under a name for people.
+    pub fn new(node: Arc<Node>, name: &str) -> Self {
+        Self { node, name: name.into() }
+    }
+
     /// Opens a session. A session of the same player that is still there is closed as `Replaced`.
     pub async fn connect(&self, hello: Hello, sink: Arc<dyn Sink>) -> Result<(Session, Welcome), Refusal> {
-        let _ = (hello, sink);
-        todo!()
+        if self.node.is_draining() {
+            return Err(Refusal::unavailable("this node is shutting down; connect again"));
+        }
+        let player = hello.player.clone();
+        let guidance = Arc::new(ArcSwap::from_pointee(Guidance::default()));
+        let arguments = SessionArguments {
+            player: player.clone(),
+            node: Arc::clone(&self.node),
+            sink: Arc::clone(&sink),
+            guidance: Arc::clone(&guidance),
+        };
+        let (actor, _) = Actor::spawn(None, SessionActor, arguments)
+            .await
+            .map_err(|_| Refusal::internal("the session did not start; connect again"))?;
+        // From here on dropping the session ends its actor, whatever fails below.
+        let credits = Arc::new(Semaphore::new(FIXES_IN_FLIGHT));
+        let node = Arc::clone(&self.node);
+        let session = Session { player: player.clone(), node, actor, sink, guidance, credits };
+        if let Some(before) = self.node.sessions.enter(&player, session.actor.clone()) {
+            // One that has just ended needs no telling.
+            before.cast(SessionMessage::Close(CloseReason::Replaced)).unwrap_or_default();
+        }
+        self.introduce(&hello).await?;
+        let epoch = self.node.journal.id().to_owned();
+        let after = hello.resume.as_ref().filter(|resume| resume.epoch == epoch).map(|resume| resume.offset);
+        let request = Request::Attach { after };
+        let Response::Attached(attached) = self.node.router.ask(EntityId::Player(player), request).await? else {
+            return Err(Refusal::internal("the player did not answer; connect again"));
+        };
+        let Attached { offset, missed, guidance } = *attached;
+        let welcome = SessionMessage::Welcome { offset, guidance: Box::new(guidance) };
+        session.actor.cast(welcome).map_err(|_| Refusal::unavailable("the session has ended; connect again"))?;
+        let recovered = missed.is_some();
+        let position = StreamPosition { epoch, offset };
+        Ok((session, Welcome { position, recovered, missed: missed.unwrap_or_default() }))
+    }
+
+    /// Tells the player's entity the name and language of the token, if they are new.
+    async fn introduce(&self, hello: &Hello) -> Result<(), Refusal> {
+        if hello.name.is_some() || hello.lang.is_some() {
+            let profile = PlayerCommand::Profile { name: hello.name.clone(), lang: hello.lang.clone() };
+            let message = Message::bare(Command::Player(profile));
+            self.node.router.send(EntityId::Player(hello.player.clone()), message).await?;
+        }
+        Ok(())
     }
 
     /// An operator's verdict on a photo.
     pub async fn review(&self, review: Review) -> Result<(), Refusal> {
-        let _ = review;
-        todo!()
+        let at = StepRef { quest: review.quest, step: review.step };
+        let command = PlayerCommand::Review { at, approve: review.approve, reason: review.reason };
+        let message = Message::bare(Command::Player(command));
+        self.node.router.send(EntityId::Player(review.player), message).await?;
+        Ok(())
     }
 
     /// Everything a console shows at its start.
     pub fn overview(&self) -> Overview {
-        todo!()
+        let stock = self.node.overview.stock();
+        let content = self.node.world.content();
+        let quests = content.catalog.all_latest().into_iter().map(|quest| view::quest(quest)).collect();
+        let (players, counts) = (self.players(), self.counts());
+        let board = self.node.overview.lock();
+        Overview {
+            node: self.name.to_string(),
+            quests,
+            teams: board.teams.values().filter(|team| !team.members.is_empty()).cloned().collect(),
+            stock,
+            reviews: board.reviews.values().cloned().collect(),
+            players,
+            recent: board.recent.iter().cloned().collect(),
+            counts,
+        }
+    }
+
+    /// A number that grows with every change of teams, stock or reviews.
+    pub fn overview_version(&self) -> u64 {
+        self.node.overview.lock().version
+    }
+
+    /// Where live players are now, for the operator.
+    pub fn players(&self) -> Vec<PlayerDot> {
+        self.node.positions.all()
+    }
+
+    /// Counters since the start.
+    pub fn counts(&self) -> Counts {
+        self.node.counters.read(self.node.sessions.len())
     }
 
     /// What happens from now on, for consoles; a slow reader loses the oldest and is told how many.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Happening>> {
-        todo!()
+        self.node.overview.watch()
     }
 
     /// The codes of a quest's scan steps, for printing them.
     pub fn scan_codes(&self, quest: &QuestId) -> Option<Vec<(StepId, String)>> {
-        let _ = quest;
-        todo!()
+        self.node.world.content().scan_codes(quest)
     }
 
     /// Whether the journal takes writes and the node does not drain; `Err` says what is wrong.
     pub fn ready(&self) -> Result<(), &'static str> {
-        todo!()
+        if self.node.is_draining() { Err("the node is draining") } else { self.node.journal.ready() }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.node.channels.unsubscribe(&self.player, None, &self.sink);
+        self.actor.stop(None);
     }
 }
 
 impl Session {
     /// Judges fixes in order. Answers when every transition among them is durable at its region.
-    pub async fn fixes(&self, fixes: Vec<crate::geo::position::Fix>) -> Result<FixReply, Refusal> {
-        let _ = fixes;
-        todo!()
+    pub async fn fixes(&self, fixes: Vec<Fix>) -> Result<FixReply, Refusal> {
+        let ended = || Refusal::unavailable("the session has ended; connect again");
+        let permit = Arc::clone(&self.credits)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::too_many_requests("too many fixes at once; wait for an answer before the next"))?;
+        let (answer, answered) = oneshot::channel();
+        self.actor.cast(SessionMessage::Fixes { fixes, answer, permit }).map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
     }
 
     /// A command. `Ok` bears the method's documented reply.
     pub async fn act(&self, cmd: Option<CommandId>, act: Act) -> Result<Value, Refusal> {
-        let _ = (cmd, act);
-        todo!()
+        let guidance = self.guidance.load_full();
+        let (to, command) = act_route::route(&self.player, &guidance, &self.node.world.content().catalog, act)?;
+        let message = Message::from_client(&self.player, cmd, command);
+        let answer = self.node.router.send(to, message).await?;
+        Ok(answer.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }
 
     /// All that the player may know now: `state.get`.
     pub async fn state(&self) -> Result<Value, Refusal> {
-        todo!()
+        let mut state = self.view(EntityId::Player(self.player.clone())).await?;
+        let team = match &self.guidance.load().team {
+            Some(team) => self.view(EntityId::Team(team.clone())).await?,
+            None => Value::Null,
+        };
+        state["team"] = team;
+        Ok(state)
+    }
+
+    async fn view(&self, of: EntityId) -> Result<Value, Refusal> {
+        match self.node.router.ask(of, Request::View).await? {
+            Response::Viewed(value) => Ok(value),
+            Response::Decided(_) | Response::Attached(_) => Err(Refusal::internal("an entity gave a strange answer")),
+        }
     }
 
     /// Subscribes to a live channel; `Ok` bears its present content.
-    pub async fn subscribe(&self, channel: &str) -> Result<Value, Refusal> {
-        let _ = channel;
-        todo!()
+    pub fn subscribe(&self, channel: &str) -> Result<Value, Refusal> {
+        let unknown = || Refusal::unknown_channel("live channels are team:<your team> and board:<quest>");
+        let channel = Channel::parse(channel).ok_or_else(unknown)?;
+        channels::may_listen(&channel, &self.guidance.load())?;
+        self.node.channels.subscribe(&self.node, &self.player, channel, &self.sink)
     }
 
     /// Ends a subscription; unknown ones are no error.
     pub fn unsubscribe(&self, channel: &str) {
-        let _ = channel;
-        todo!()
+        if let Some(channel) = Channel::parse(channel) {
+            self.node.channels.unsubscribe(&self.player, Some(&channel), &self.sink);
+        }
     }
 }
 

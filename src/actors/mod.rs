@@ -1,3 +1,25 @@
 //! Actors: one for each live session, player, team and region, and the one handle that the edge holds on them.
+//!
+//! Supervision: [`supervisor`] -> 256 [`shard`]s -> [`entity`]s (one driver for all three kinds). A [`session`]
+//! belongs to its socket. Who may message whom: the edge -> [`game`] -> session or router; session -> regions;
+//! entity -> [`courier`] -> entities; entity -> [`sessions`] -> session. Nobody waits for an entity inside an entity.
+//!
+//! ractor's mailboxes have no bound, so every message bears a permit of the one who sends it: sessions have credits
+//! with themselves, shards and entities an inbox each; what is over the bound is answered `busy`.
 
+pub mod act_route;
+pub mod channels;
+pub mod counters;
+pub mod courier;
+pub mod entity;
 pub mod game;
+pub mod happening;
+pub mod node;
+pub mod overview;
+pub mod positions;
+pub mod rebuild;
+pub mod session;
+pub mod sessions;
+pub mod shard;
+pub mod supervisor;
+pub mod world;

@@ -45,7 +45,7 @@ pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
         guidance.shares |= player.share.is_none() && quest.safety.show_position_to_team;
         for (step_id, open) in run.open.iter().filter(|(_, open)| !open.reached) {
             let Some(verb) = quest.steps.get(step_id).map(|step| &step.verb) else { continue };
-            let region = verb.place().and_then(|place| RegionId::of_place(quest_id, place).ok());
+            let region = verb.place().and_then(|place| RegionId::of_place(quest_id, run.quest().version, place).ok());
             let Some(region) = region else { continue };
             match verb {
                 Verb::Visit { stay, .. } if !stay.is_zero() => {

@@ -105,7 +105,7 @@ fn of_step(draft: &mut Draft<'_, Player>, me: &PlayerId, catalog: &Catalog, from
             }
             let place = quest.steps.get(step).and_then(|step| step.verb.place());
             let inside = place
-                .and_then(|place| RegionId::of_place(id, place).ok())
+                .and_then(|place| RegionId::of_place(id, quest.quest.version, place).ok())
                 .is_some_and(|region| draft.state.inside.contains_key(&region));
             if inside {
                 player_play::arrive(draft, me, catalog, id, step);

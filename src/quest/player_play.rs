@@ -56,7 +56,9 @@ pub fn decide(
 pub fn steps_at(player: &Player, catalog: &Catalog, region: &RegionId) -> Vec<(QuestId, StepId)> {
     let mut steps = Vec::new();
     for (id, run) in player.runs.iter().filter(|(_, run)| !run.over) {
-        let Some((place, quest)) = region.place_of(id).zip(catalog.get(run.quest())) else { continue };
+        let Some((place, quest)) = region.place_of(id, run.quest().version).zip(catalog.get(run.quest())) else {
+            continue;
+        };
         let here = |step: &&StepId| quest.steps.get(*step).is_some_and(|step| step.verb.place() == Some(&place));
         steps.extend(run.open.keys().filter(here).map(|step| (id.clone(), step.clone())));
     }
@@ -98,7 +100,7 @@ fn tell_crossing(draft: &mut Draft<'_, Player>, catalog: &Catalog, region: &Regi
     let seen: Vec<(QuestId, PlaceId)> = runs
         .into_iter()
         .filter_map(|(id, run)| {
-            let (place, quest) = region.place_of(id).zip(catalog.get(run.quest()))?;
+            let (place, quest) = region.place_of(id, run.quest().version).zip(catalog.get(run.quest()))?;
             view::is_place_visible(quest, run, &place).then(|| (id.clone(), place))
         })
         .collect();
@@ -187,7 +189,7 @@ fn open_step<'a>(
 /// Since when the player is where a verb happens; `None` when elsewhere. What happens anywhere counts from ever.
 fn since_inside(player: &Player, quest: &Quest, verb: &Verb) -> Option<Timestamp> {
     let Some(place) = verb.place() else { return Some(Timestamp::from_millis(0)) };
-    let region = RegionId::of_place(&quest.quest.id, place).ok()?;
+    let region = RegionId::of_place(&quest.quest.id, quest.quest.version, place).ok()?;
     player.inside.get(&region).copied()
 }
 

@@ -1,11 +1,12 @@
 //! What a player may see: steps and places in the player's language, hidden places only when a step there is open
 //! or done; and the whole of it for `state.get`.
 
-use crate::ids::{PlaceId, PlayerId, StepId};
+use crate::ids::{PlaceId, PlayerId, StepId, TeamId};
 use crate::quest::catalog::Catalog;
 use crate::quest::definition::{Quest, Text, Verb};
 use crate::quest::notice::{PlaceView, StepView};
 use crate::quest::player::{Player, PlayerRun};
+use crate::quest::team::Team;
 use crate::units::Timestamp;
 use serde_json::{Value, json};
 
@@ -51,6 +52,46 @@ fn place_view(quest: &Quest, id: &PlaceId, lang: &str) -> Option<PlaceView> {
     let name = place.name.in_lang(lang);
     let name = if name.is_empty() { id.to_string() } else { name.to_owned() };
     Some(PlaceView { id: id.clone(), name, outline: place.outline.clone() })
+}
+
+/// A quest as an operator sees it: everything but answers and codes.
+pub fn quest(quest: &Quest) -> Value {
+    let places: Vec<Value> = quest
+        .places
+        .iter()
+        .map(|(id, place)| {
+            let name = place.name.in_lang("en");
+            let name = if name.is_empty() { id.as_str() } else { name };
+            json!({ "id": id, "name": name, "hidden": place.hidden, "outline": place.outline })
+        })
+        .collect();
+    let steps: Vec<Value> = quest
+        .steps
+        .iter()
+        .map(|(id, step)| {
+            let title = step.title.in_lang("en");
+            let title = if title.is_empty() { id.as_str() } else { title };
+            let (verb, place) = (step.verb.name(), step.verb.place());
+            json!({ "id": id, "title": title, "verb": verb, "place": place, "points": step.points, "parent": step.parent })
+        })
+        .collect();
+    json!({
+        "id": quest.quest.id, "version": quest.quest.version, "title": quest.title.in_lang("en"),
+        "play": { "team_size": [quest.play.team_size.0, quest.play.team_size.1] },
+        "places": places, "steps": steps,
+    })
+}
+
+/// A team as its members see it.
+pub fn team(team: &Team, id: &TeamId) -> Value {
+    let members: Vec<Value> =
+        team.members.iter().map(|(player, name)| json!({ "player": player, "name": name })).collect();
+    let runs: Vec<Value> = team
+        .runs
+        .values()
+        .map(|run| json!({ "quest": run.run.quest.id, "points": run.points, "over": run.over.is_some() }))
+        .collect();
+    json!({ "id": id, "name": team.name, "invite": team.invite(id), "members": members, "runs": runs })
 }
 
 /// All that a player may know now: the reply of `state.get`.

@@ -1,0 +1,173 @@
+//! Live channels: team-mates and boards. What they bear is the present, at most once a second, and may be dropped;
+//! what must not be lost is a notice in the player's own stream.
+//!
+//! Bounded: a session has at most [`SUBSCRIPTIONS_MAX`] channels; a channel's content is made once a second however
+//! many listen.
+
+use crate::actors::game::{Push, Sink};
+use crate::actors::node::Node;
+use crate::ids::{PlayerId, QuestId, TeamId};
+use crate::quest::guidance::Guidance;
+use crate::quest::refusal::Refusal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Live channels of one session: a team, and a board for each quest at hand.
+pub const SUBSCRIPTIONS_MAX: usize = 8;
+/// How often a channel may speak.
+const EVERY: Duration = Duration::from_secs(1);
+/// Teams on a board.
+const BOARD_ROWS: usize = 100;
+
+/// A live channel.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// `team:<id>`: where members are who share, for members.
+    Team(TeamId),
+    /// `board:<quest>`: the scores.
+    Board(QuestId),
+}
+
+impl Channel {
+    /// By its name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (kind, id) = name.split_once(':')?;
+        match kind {
+            "team" => TeamId::new(id).ok().map(Self::Team),
+            "board" => QuestId::new(id).ok().map(Self::Board),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Team(team) => format!("team:{team}"),
+            Self::Board(quest) => format!("board:{quest}"),
+        }
+    }
+}
+
+/// Who listens to what.
+#[derive(Debug, Default)]
+pub struct Channels(Mutex<BTreeMap<Channel, Audience>>);
+
+#[derive(Debug, Default)]
+struct Audience {
+    listeners: BTreeMap<PlayerId, Arc<dyn Sink>>,
+    last: Option<Value>,
+}
+
+impl Channels {
+    /// Adds a listener; answers with the channel's present content.
+    pub fn subscribe(
+        &self,
+        node: &Node,
+        player: &PlayerId,
+        channel: Channel,
+        sink: &Arc<dyn Sink>,
+    ) -> Result<Value, Refusal> {
+        let content = content(node, &channel);
+        let mut channels = self.lock();
+        let held = channels.values().filter(|audience| audience.listeners.contains_key(player)).count();
+        if held >= SUBSCRIPTIONS_MAX {
+            return Err(Refusal::limit_exceeded(&format!("a session has at most {SUBSCRIPTIONS_MAX} live channels")));
+        }
+        channels.entry(channel).or_default().listeners.insert(player.clone(), Arc::clone(sink));
+        Ok(content)
+    }
+
+    /// Takes a listener off one channel, or off all.
+    pub fn unsubscribe(&self, player: &PlayerId, channel: Option<&Channel>, sink: &Arc<dyn Sink>) {
+        self.lock().retain(|name, audience| {
+            let mine = audience.listeners.get(player).is_some_and(|held| Arc::ptr_eq(held, sink));
+            if mine && channel.is_none_or(|channel| channel == name) {
+                audience.listeners.remove(player);
+            }
+            !audience.listeners.is_empty()
+        });
+    }
+
+    /// Speaks on every channel that has something new, once.
+    fn speak(&self, node: &Node) {
+        let names: Vec<Channel> = self.lock().keys().cloned().collect();
+        for channel in names {
+            let now = content(node, &channel);
+            let mut channels = self.lock();
+            let Some(audience) = channels.get_mut(&channel) else { continue };
+            if audience.last.as_ref() == Some(&now) {
+                continue;
+            }
+            audience.last = Some(now.clone());
+            let (name, data) = (channel.name(), Arc::new(now));
+            for sink in audience.listeners.values() {
+                sink.push(Push::Live { channel: name.clone(), data: Arc::clone(&data) });
+            }
+        }
+    }
+
+    /// Ends the subscriptions of those who have left a team.
+    pub fn expel(&self, team: &TeamId, members: &[PlayerId]) {
+        let channel = Channel::Team(team.clone());
+        let mut channels = self.lock();
+        let Some(audience) = channels.get_mut(&channel) else { return };
+        audience.listeners.retain(|player, sink| {
+            let stays = members.contains(player);
+            if !stays {
+                sink.push(Push::Unsubscribed { channel: channel.name() });
+            }
+            stays
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Channel, Audience>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn content(node: &Node, channel: &Channel) -> Value {
+    match channel {
+        Channel::Team(team) => json!({ "team": team, "members": node.positions.of_team(team) }),
+        Channel::Board(quest) => {
+            let board = node.overview.lock();
+            let mut rows: Vec<(i64, &TeamId, &str)> = board
+                .teams
+                .values()
+                .filter(|card| card.quest.as_ref() == Some(quest))
+                .map(|card| (card.points, &card.id, card.name.as_str()))
+                .collect();
+            // More points first; teams with as many in the order of their ids, so that a tie does not flicker.
+            rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+            rows.truncate(BOARD_ROWS);
+            let rows: Vec<Value> = rows
+                .into_iter()
+                .map(|(points, id, name)| json!({ "team": id, "name": name, "points": points }))
+                .collect();
+            json!({ "quest": quest, "rows": rows })
+        }
+    }
+}
+
+/// Speaks until it is told to stop.
+pub async fn run(node: Arc<Node>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => node.channels.speak(&node),
+        }
+    }
+}
+
+/// Whether a player may listen to a channel.
+pub fn may_listen(channel: &Channel, guidance: &Guidance) -> Result<(), Refusal> {
+    match channel {
+        Channel::Team(team) if guidance.team.as_ref() != Some(team) => {
+            Err(Refusal::permission_denied("this is not your team; join it first"))
+        }
+        Channel::Team(_) | Channel::Board(_) => Ok(()),
+    }
+}

@@ -1,0 +1,257 @@
+//! The one actor for players, teams and regions: it drives an aggregate. It loads on its first message, decides,
+//! appends, applies, and only then lets anyone know.
+//!
+//! Promise: an answer, a notice and an outgoing message exist only after their entry is in the journal. A panic or a
+//! failed append loses nothing that was told; the next message finds the state that the journal has.
+
+use crate::actors::node::Node;
+use crate::actors::shard::ShardMessage;
+use crate::cluster::router::{Attached, Request, Response, Undelivered};
+use crate::ids::EntityId;
+use crate::persist::{Append, AppendError, Stored};
+use crate::quest::aggregate::{Aggregate, Decision, Message, State};
+use crate::quest::entry::Entry;
+use crate::quest::event::{Event, TeamEvent};
+use crate::quest::{guidance, view};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::{debug, error};
+
+/// Entries between two snapshots: bounds how much a cold start must read.
+const SNAPSHOT_EVERY: u64 = 50;
+/// How often a decision is made anew when the stream was not where it was thought to be.
+const CONFLICTS_MAX: u32 = 3;
+
+/// A request with the place for its answer; the permit is the sender's credit, free again when it is dropped.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<Response, Undelivered>>,
+    /// The credit.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// The actor's behaviour.
+#[derive(Debug)]
+pub struct EntityActor;
+
+/// What it needs to start.
+#[derive(Debug)]
+pub struct EntityArguments {
+    /// Which entity.
+    pub id: EntityId,
+    /// The node's common parts.
+    pub node: Arc<Node>,
+    /// Its shard, which wakes it.
+    pub shard: ActorRef<ShardMessage>,
+}
+
+/// What it holds.
+#[derive(Debug)]
+pub struct EntityState {
+    id: EntityId,
+    node: Arc<Node>,
+    shard: ActorRef<ShardMessage>,
+    /// The state; `None` until the first message, and after an append of unknown fate.
+    aggregate: Option<Aggregate>,
+    /// The position of the last snapshot.
+    snapshot: u64,
+}
+
+impl Actor for EntityActor {
+    type Msg = Delivery;
+    type State = EntityState;
+    type Arguments = EntityArguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Delivery>,
+        arguments: EntityArguments,
+    ) -> Result<EntityState, ActorProcessingErr> {
+        let EntityArguments { id, node, shard } = arguments;
+        Ok(EntityState { id, node, shard, aggregate: None, snapshot: 0 })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Delivery>,
+        delivery: Delivery,
+        state: &mut EntityState,
+    ) -> Result<(), ActorProcessingErr> {
+        let Delivery { request, answer, permit } = delivery;
+        let result = state.respond(request).await;
+        // The asker may have given up; what was decided stands all the same.
+        if answer.send(result).is_err() {
+            debug!(entity = %state.id, "the asker did not wait for its answer");
+        }
+        drop(permit);
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Delivery>, state: &mut EntityState) -> Result<(), ActorProcessingErr> {
+        state.save_snapshot(1).await;
+        Ok(())
+    }
+}
+
+impl EntityState {
+    async fn respond(&mut self, request: Request) -> Result<Response, Undelivered> {
+        self.load().await?;
+        match request {
+            Request::Decide(message) => self.decide(message).await.map(Response::Decided),
+            Request::Attach { after } => self.attach(after),
+            Request::View => self.view(),
+        }
+    }
+
+    async fn load(&mut self) -> Result<(), Undelivered> {
+        if self.aggregate.is_some() {
+            return Ok(());
+        }
+        let loaded = self.node.journal.load(&self.id).await.map_err(|err| {
+            error!(entity = %self.id, %err, "an entity cannot be read and is out of service");
+            Undelivered::Unavailable
+        })?;
+        let mut aggregate = match &loaded.snapshot {
+            Some((_, bytes)) => serde_json::from_slice(bytes).map_err(|err| {
+                error!(entity = %self.id, %err, "a snapshot cannot be read; the entity is out of service");
+                Undelivered::Unavailable
+            })?,
+            None => Aggregate::new(self.id.clone()),
+        };
+        self.snapshot = loaded.snapshot.map_or(0, |(seq, _)| seq);
+        loaded.tail.iter().for_each(|entry| aggregate.apply(entry));
+        self.aggregate = Some(aggregate);
+        Ok(())
+    }
+
+    async fn decide(&mut self, message: Message) -> Result<Option<serde_json::Value>, Undelivered> {
+        if self.node.courier.is_full() {
+            return Err(Undelivered::Busy);
+        }
+        for _ in 0..CONFLICTS_MAX {
+            self.load().await?;
+            let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
+            let content = self.node.world.content();
+            let now = self.node.clock.now();
+            let entry = match aggregate.decide(now, &content.catalog, &message) {
+                Ok(Decision::Nothing(answer)) => {
+                    if matches!(message.command, crate::quest::command::Command::Wake) {
+                        self.ask_to_be_woken(aggregate.due(&content.catalog, now));
+                    }
+                    return Ok(answer);
+                }
+                Ok(Decision::Append(entry)) => *entry,
+                Err(refusal) => return Err(Undelivered::Refused(refusal)),
+            };
+            match self.commit(entry).await {
+                Ok(answer) => return Ok(answer),
+                Err(AppendError::Conflict(reason)) => {
+                    error!(entity = %self.id, reason, "the entity's state was stale; it is read anew");
+                    self.aggregate = None;
+                }
+                Err(AppendError::Lost) => {
+                    self.aggregate = None;
+                    return Err(Undelivered::Unavailable);
+                }
+                Err(AppendError::Unavailable(_)) => return Err(Undelivered::Unavailable),
+            }
+        }
+        Err(Undelivered::Unavailable)
+    }
+
+    /// Appends an entry, takes it in, and lets everyone know whom it concerns.
+    async fn commit(&mut self, entry: Entry) -> Result<Option<serde_json::Value>, AppendError> {
+        let Some(aggregate) = self.aggregate.as_mut() else { return Ok(None) };
+        let content = self.node.world.content();
+        let mut next = aggregate.clone();
+        next.apply(&entry);
+        let wake = next.due(&content.catalog, entry.at);
+        let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
+        // Until the answer comes the state is unknown; a task that is killed here leaves nothing stale behind.
+        self.aggregate = None;
+        let offset = match self.node.journal.append(append).await {
+            Ok(offset) => offset,
+            Err(err) => return Err(err),
+        };
+        self.tell_session(&next, &entry);
+        let answer = entry.reply.clone();
+        let stored = Stored { entity: self.id.clone(), offset, entry };
+        self.node.courier.take(&stored);
+        self.node.overview.committed(&next, &stored);
+        self.node.counters.entry();
+        self.expel_leavers(&next, &stored.entry);
+        self.aggregate = Some(next);
+        self.ask_to_be_woken(wake);
+        self.save_snapshot(SNAPSHOT_EVERY).await;
+        Ok(answer)
+    }
+
+    /// A player's session hears the notices, and what to watch from now on.
+    fn tell_session(&self, next: &Aggregate, entry: &Entry) {
+        if let (State::Player(player), EntityId::Player(id)) = (&next.state, &self.id) {
+            let content = self.node.world.content();
+            let first = player.offset - entry.notices.len() as u64;
+            let notices = player.missed(first).unwrap_or_default();
+            self.node.sessions.tell(id, notices, || guidance::of(player, id, &content.catalog));
+        }
+    }
+
+    /// Those who have left a team no longer hear its live channel.
+    fn expel_leavers(&self, next: &Aggregate, entry: &Entry) {
+        let left = entry.events.iter().any(|event| matches!(event, Event::Team(TeamEvent::MemberLeft { .. })));
+        if let (true, State::Team(team), EntityId::Team(id)) = (left, &next.state, &self.id) {
+            let members: Vec<_> = team.members.keys().cloned().collect();
+            self.node.channels.expel(id, &members);
+        }
+    }
+
+    fn ask_to_be_woken(&self, at: Option<crate::units::Timestamp>) {
+        if matches!(self.id, EntityId::Team(_)) {
+            let wake = ShardMessage::WakeAt { entity: self.id.clone(), at };
+            if self.shard.cast(wake).is_err() {
+                debug!(entity = %self.id, "the shard is gone; its next owner reads the alarm from the journal");
+            }
+        }
+    }
+
+    /// Keeps a snapshot when at least `every` entries have come since the last.
+    async fn save_snapshot(&mut self, every: u64) {
+        let Some(aggregate) = &self.aggregate else { return };
+        if aggregate.seq < self.snapshot + every {
+            return;
+        }
+        let Ok(bytes) = serde_json::to_vec(aggregate) else { return };
+        match self.node.journal.save_snapshot(&self.id, aggregate.seq, bytes).await {
+            Ok(()) => self.snapshot = aggregate.seq,
+            Err(err) => debug!(entity = %self.id, %err, "a snapshot was not kept; it is only a cache"),
+        }
+    }
+
+    fn attach(&self, after: Option<u64>) -> Result<Response, Undelivered> {
+        match (&self.aggregate, &self.id) {
+            (Some(Aggregate { state: State::Player(player), .. }), EntityId::Player(id)) => {
+                let content = self.node.world.content();
+                Ok(Response::Attached(Box::new(Attached {
+                    offset: player.offset,
+                    missed: after.and_then(|after| player.missed(after)),
+                    guidance: guidance::of(player, id, &content.catalog),
+                })))
+            }
+            _ => Err(Undelivered::Unavailable),
+        }
+    }
+
+    fn view(&self) -> Result<Response, Undelivered> {
+        let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
+        let content = self.node.world.content();
+        Ok(Response::Viewed(match (&aggregate.state, &self.id) {
+            (State::Player(player), EntityId::Player(id)) => view::state(player, id, &content.catalog),
+            (State::Team(team), EntityId::Team(id)) => view::team(team, id),
+            _ => serde_json::Value::Null,
+        }))
+    }
+}

@@ -1,0 +1,170 @@
+//! The projection for people: teams with scores, stock, photos that wait, and the stream of what happened. Made from
+//! committed entries, absolute in every card, so a restart rebuilds it from the journal. Never the truth itself.
+
+use crate::actors::game::{Happening, ReviewCard, StockCard, TeamCard};
+use crate::actors::happening;
+use crate::actors::world::World;
+use crate::ids::{EntityId, PlayerId, QuestId, StepId, TeamId};
+use crate::persist::Stored;
+use crate::quest::aggregate::{Aggregate, State};
+use crate::quest::definition::Give;
+use crate::quest::player::Player;
+use crate::quest::run::Over;
+use crate::quest::team::Team;
+use crate::units::Timestamp;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+
+/// Happenings kept for a console that opens.
+const RECENT_KEPT: usize = 200;
+/// Happenings that a slow console may be behind before it loses the oldest.
+const WATCH_QUEUE: usize = 512;
+/// Photos that may wait; more are still in their players' states.
+const REVIEWS_MAX: usize = 1_000;
+
+/// The projection.
+#[derive(Debug)]
+pub struct OverviewBoard {
+    world: World,
+    board: Mutex<Board>,
+    stream: broadcast::Sender<Arc<Happening>>,
+}
+
+/// Its content.
+#[derive(Debug, Default)]
+pub struct Board {
+    /// Teams by id.
+    pub teams: BTreeMap<TeamId, TeamCard>,
+    /// Given of limited rewards.
+    pub given: BTreeMap<(QuestId, String), u32>,
+    /// Photos that wait.
+    pub reviews: BTreeMap<(PlayerId, QuestId, StepId), ReviewCard>,
+    /// The latest happenings, oldest first.
+    pub recent: VecDeque<Arc<Happening>>,
+    /// Grows with every change of teams, stock or reviews.
+    pub version: u64,
+    /// The last entry of each entity that was taken in.
+    taken: HashMap<EntityId, u64>,
+}
+
+impl OverviewBoard {
+    /// An empty one.
+    pub fn new(world: World) -> Self {
+        Self { world, board: Mutex::default(), stream: broadcast::channel(WATCH_QUEUE).0 }
+    }
+
+    /// Takes in an entry that the journal has, and the state it led to.
+    pub fn committed(&self, state: &Aggregate, stored: &Stored) {
+        let content = self.world.content();
+        let catalog = &content.catalog;
+        let name =
+            |team: &TeamId| self.lock().teams.get(team).map_or_else(|| team.to_string(), |card| card.name.clone());
+        let happenings = happening::of(stored, catalog, &name);
+        let mut board = self.lock();
+        board.project(state, stored);
+        for happening in happenings {
+            let happening = Arc::new(happening);
+            if board.recent.len() == RECENT_KEPT {
+                board.recent.pop_front();
+            }
+            board.recent.push_back(Arc::clone(&happening));
+            // No console is open: nobody hears it.
+            self.stream.send(happening).unwrap_or_default();
+        }
+    }
+
+    /// Takes in an entity as it was at the end of the last run, unless it has spoken since.
+    pub fn restored(&self, state: &Aggregate, last: &Stored) {
+        self.lock().project(state, last);
+    }
+
+    /// What happens from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Arc<Happening>> {
+        self.stream.subscribe()
+    }
+
+    /// The content, while the guard lives.
+    pub fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Limited rewards of all quests, given or not.
+    pub fn stock(&self) -> Vec<StockCard> {
+        let content = self.world.content();
+        let board = self.lock();
+        let mut cards = Vec::new();
+        for quest in content.catalog.all_latest() {
+            for (number, reward) in quest.rewards.iter().enumerate() {
+                let Some(of) = reward.stock else { continue };
+                let name = match &reward.give {
+                    Give::CodePool(pool) => pool.clone(),
+                    Give::Badge(badge) => badge.to_string(),
+                    Give::Points(points) => format!("{points} points"),
+                };
+                let id = quest.quest.id.clone();
+                let given = board.given.get(&(id.clone(), number.to_string())).copied().unwrap_or(0);
+                cards.push(StockCard { quest: id, reward: name, given, of });
+            }
+        }
+        cards
+    }
+}
+
+impl Board {
+    fn project(&mut self, state: &Aggregate, stored: &Stored) {
+        let taken = self.taken.entry(stored.entity.clone()).or_default();
+        if *taken >= state.seq {
+            return;
+        }
+        *taken = state.seq;
+        match (&state.state, &stored.entity) {
+            (State::Team(team), EntityId::Team(id)) => {
+                self.teams.insert(id.clone(), team_card(team, id));
+            }
+            (State::Region(region), EntityId::Region(id)) => {
+                for (reward, given) in &region.stock {
+                    if let Ok(quest) = QuestId::new(id.as_str()) {
+                        let count = u32::try_from(given.len()).unwrap_or(u32::MAX);
+                        self.given.insert((quest, reward.clone()), count);
+                    }
+                }
+            }
+            (State::Player(player), EntityId::Player(id)) => self.project_reviews(player, id, stored.entry.at),
+            _ => {}
+        }
+        self.version += 1;
+    }
+
+    /// A player's photos that wait, as the state has them.
+    fn project_reviews(&mut self, player: &Player, id: &PlayerId, at: Timestamp) {
+        let waits = |key: &(PlayerId, QuestId, StepId)| {
+            let run = player.runs.get(&key.1).filter(|run| !run.over);
+            run.and_then(|run| run.open.get(&key.2)).is_some_and(|open| open.photo.is_some() && !open.reached)
+        };
+        self.reviews.retain(|key, _| key.0 != *id || waits(key));
+        for (quest, run) in player.runs.iter().filter(|(_, run)| !run.over) {
+            for (step, open) in run.open.iter().filter(|(_, open)| !open.reached) {
+                let Some(photo) = open.photo.clone().filter(|_| self.reviews.len() < REVIEWS_MAX) else { continue };
+                let (player, quest, step) = (id.clone(), quest.clone(), step.clone());
+                let key = (player.clone(), quest.clone(), step.clone());
+                self.reviews.entry(key).or_insert(ReviewCard { player, quest, step, photo, at });
+            }
+        }
+    }
+}
+
+fn team_card(team: &Team, id: &TeamId) -> TeamCard {
+    // The run that is on, or else the one of the quest first by name: a card shows one.
+    let run = team.runs.values().find(|run| run.over.is_none()).or_else(|| team.runs.values().next());
+    TeamCard {
+        id: id.clone(),
+        name: team.name.clone(),
+        members: team.members.keys().cloned().collect(),
+        quest: run.map(|run| run.run.quest.id.clone()),
+        points: run.map_or(0, |run| run.points),
+        done: run.map_or_else(Vec::new, |run| run.done.keys().cloned().collect()),
+        open: run.map_or_else(Vec::new, |run| run.open.keys().cloned().collect()),
+        finished: run.is_some_and(|run| run.over == Some(Over::Finished)),
+    }
+}

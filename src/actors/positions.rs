@@ -1,0 +1,59 @@
+//! Where live players are, for the operator's map and for team-mates with whom they share. In memory only, gone
+//! when the session ends: never logged, never stored.
+
+use crate::actors::game::PlayerDot;
+use crate::actors::session::SessionMessage;
+use crate::geo::position::Fix;
+use crate::ids::{PlayerId, TeamId};
+use crate::quest::guidance::Guidance;
+use ractor::ActorRef;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The last position of each live player.
+#[derive(Debug, Default)]
+pub struct Positions(Mutex<HashMap<PlayerId, Seen>>);
+
+struct Seen {
+    dot: PlayerDot,
+    shares: bool,
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seen(..)")
+    }
+}
+
+impl Positions {
+    /// A player was seen.
+    pub fn seen(&self, player: &PlayerId, guidance: &Guidance, fix: &Fix) {
+        let team = guidance.team.clone().or_else(|| guidance.playing.values().next().cloned());
+        let (lon, lat) = (fix.position().lon(), fix.position().lat());
+        let dot = PlayerDot { id: player.clone(), team, lon, lat, acc: fix.accuracy().get() };
+        self.lock().insert(player.clone(), Seen { dot, shares: guidance.shares });
+    }
+
+    /// A player's session has ended; the position goes with it.
+    pub fn forget(&self, player: &PlayerId, _: &ActorRef<SessionMessage>) {
+        self.lock().remove(player);
+    }
+
+    /// Everyone, for the operator.
+    pub fn all(&self) -> Vec<PlayerDot> {
+        self.lock().values().map(|seen| seen.dot.clone()).collect()
+    }
+
+    /// Those of a team who share, for its members.
+    pub fn of_team(&self, team: &TeamId) -> Vec<PlayerDot> {
+        let positions = self.lock();
+        let shared = positions.values().filter(|seen| seen.shares && seen.dot.team.as_ref() == Some(team));
+        let mut dots: Vec<PlayerDot> = shared.map(|seen| seen.dot.clone()).collect();
+        dots.sort_by(|a, b| a.id.cmp(&b.id));
+        dots
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PlayerId, Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

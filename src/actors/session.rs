@@ -1,0 +1,323 @@
+//! A live session's actor: it judges its player's fixes and brings each transition to its region; it hands the
+//! player's notices to the socket, each once and in order.
+//!
+//! Nearly every fix ends here: no hop, no store. Promise: fixes are judged in the order they came; the answer to a
+//! fix comes when its transitions are in the journal; a transition that could not be brought yet is brought before
+//! any later one.
+
+use crate::actors::game::{CloseReason, FixReply, IgnoredFix, Push, Sink};
+use crate::actors::node::Node;
+use crate::cluster::router::{Request, Response};
+use crate::geo::decision::{Transition, TransitionKind};
+use crate::geo::fence::{Fate, Tracker};
+use crate::geo::plausibility::{RULES_VERSION, Reason};
+use crate::geo::position::Fix;
+use crate::ids::{EntityId, PlayerId, RegionId};
+use crate::quest::aggregate::Message;
+use crate::quest::command::{Command, RegionCommand, Sighting};
+use crate::quest::evidence::Evidence;
+use crate::quest::guidance::Guidance;
+use crate::quest::notice::Notice;
+use crate::quest::refusal::Refusal;
+use crate::units::Timestamp;
+use arc_swap::ArcSwap;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+
+/// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
+const PENDING_MAX: usize = 64;
+/// A stay's timer fires this much after its time, so that the journal's clock has passed it too.
+const STAY_MARGIN: Duration = Duration::from_millis(20);
+
+/// What a session's actor is told.
+#[derive(Debug)]
+pub enum SessionMessage {
+    /// Fixes of its player.
+    Fixes {
+        /// In the order they came.
+        fixes: Vec<Fix>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<FixReply, Refusal>>,
+        /// The sender's credit.
+        permit: OwnedSemaphorePermit,
+    },
+    /// News of its player's entity.
+    News {
+        /// Notices with their offsets, in order.
+        notices: Vec<(u64, Arc<Notice>)>,
+        /// What to watch.
+        guidance: Box<Guidance>,
+    },
+    /// Where things stand at the start; from now on notices are passed on.
+    Welcome {
+        /// The offset up to which the client has been told by the welcome.
+        offset: u64,
+        /// What to watch.
+        guidance: Box<Guidance>,
+    },
+    /// Look at the stays under way.
+    Tick,
+    /// End.
+    Close(CloseReason),
+}
+
+/// The actor's behaviour.
+#[derive(Debug)]
+pub struct SessionActor;
+
+/// What it needs to start.
+#[derive(Debug)]
+pub struct SessionArguments {
+    /// Whose.
+    pub player: PlayerId,
+    /// The node's common parts.
+    pub node: Arc<Node>,
+    /// The socket's side.
+    pub sink: Arc<dyn Sink>,
+    /// Shared with the session's handle, which routes commands by it.
+    pub guidance: Arc<ArcSwap<Guidance>>,
+}
+
+/// What it holds.
+#[derive(Debug)]
+pub struct SessionState {
+    player: PlayerId,
+    node: Arc<Node>,
+    sink: Arc<dyn Sink>,
+    guidance: Arc<ArcSwap<Guidance>>,
+    tracker: Tracker,
+    /// The last offset told; `None` until the welcome.
+    told: Option<u64>,
+    /// Notices that came before the welcome.
+    early: Vec<(u64, Arc<Notice>)>,
+    /// Transitions that are still to be brought, oldest first.
+    pending: VecDeque<(RegionId, Sighting, Evidence)>,
+    /// The phone's clock less ours, at the last fix that counted: milliseconds.
+    skew_ms: i64,
+    /// Stays as they were armed.
+    armed: BTreeMap<RegionId, Timestamp>,
+    /// When the fix arrived whose transitions have not yet led to a notice.
+    waiting_since: Option<Instant>,
+}
+
+impl Actor for SessionActor {
+    type Msg = SessionMessage;
+    type State = SessionState;
+    type Arguments = SessionArguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<SessionMessage>,
+        arguments: SessionArguments,
+    ) -> Result<SessionState, ActorProcessingErr> {
+        let SessionArguments { player, node, sink, guidance } = arguments;
+        Ok(SessionState {
+            player,
+            node,
+            sink,
+            guidance,
+            tracker: Tracker::new(),
+            told: None,
+            early: Vec::new(),
+            pending: VecDeque::new(),
+            skew_ms: 0,
+            armed: BTreeMap::new(),
+            waiting_since: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        message: SessionMessage,
+        state: &mut SessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SessionMessage::Fixes { fixes, answer, permit } => {
+                let reply = state.judge(fixes).await;
+                // A socket that has closed meanwhile needs no answer.
+                answer.send(reply).unwrap_or_default();
+                drop(permit);
+            }
+            SessionMessage::News { notices, guidance } => {
+                state.watch(&myself, *guidance);
+                state.tell(&myself, notices).await;
+            }
+            SessionMessage::Welcome { offset, guidance } => {
+                state.told = Some(offset);
+                for (region, since) in &guidance.inside {
+                    state.tracker.seed(region.clone(), *since);
+                }
+                state.watch(&myself, *guidance);
+                let early = std::mem::take(&mut state.early);
+                state.tell(&myself, early).await;
+            }
+            SessionMessage::Tick => {
+                let transitions = state.tracker.tick(state.node.clock.now());
+                state.queue(transitions, 1.0, &[]);
+                if !state.bring().await {
+                    myself.send_after(Duration::from_secs(1), || SessionMessage::Tick);
+                }
+            }
+            SessionMessage::Close(reason) => {
+                state.sink.close(reason);
+                myself.stop(None);
+            }
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        state: &mut SessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.node.sessions.leave(&state.player, &myself);
+        state.node.positions.forget(&state.player, &myself);
+        Ok(())
+    }
+}
+
+impl SessionState {
+    async fn judge(&mut self, fixes: Vec<Fix>) -> Result<FixReply, Refusal> {
+        if self.pending.len() >= PENDING_MAX && !self.bring().await {
+            return Err(Refusal::unavailable(
+                "the journal cannot be written now; keep your fixes and send them again",
+            ));
+        }
+        let (now, arrived) = (self.node.clock.now(), Instant::now());
+        let content = self.node.world.content();
+        let guidance = self.guidance.load_full();
+        let wanted = |region: &RegionId| guidance.playing.keys().any(|quest| region.is_of(quest));
+        let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new() };
+        for (index, fix) in (0_u32..).zip(&fixes) {
+            self.node.counters.fix();
+            let observed = self.tracker.observe(fix, now, &content.index, &wanted);
+            reply.seq = reply.seq.max(fix.seq());
+            match observed.fate {
+                Fate::Accepted { score, flags } => {
+                    reply.accepted += 1;
+                    self.skew_ms = fix.time().as_millis() - now.as_millis();
+                    self.node.positions.seen(&self.player, &guidance, fix);
+                    if !observed.transitions.is_empty() {
+                        self.waiting_since.get_or_insert(arrived);
+                        self.queue(observed.transitions, score, &flags);
+                    }
+                }
+                // A repeat was answered before; the answer is the same.
+                Fate::Repeated => reply.accepted += 1,
+                Fate::Late => reply.ignored.push(IgnoredFix { index, reason: Reason::Late.code() }),
+                Fate::Held(reason) | Fate::Refused(reason) => {
+                    reply.ignored.push(IgnoredFix { index, reason: reason.code() });
+                }
+            }
+        }
+        if self.bring().await {
+            return Ok(reply);
+        }
+        Err(Refusal::unavailable("your fix was seen, the journal cannot be written now; it is tried again by itself"))
+    }
+
+    /// Puts transitions behind those that wait.
+    fn queue(&mut self, transitions: Vec<Transition>, score: f64, flags: &[Reason]) {
+        for Transition { region, kind, why } in transitions {
+            let what = match kind {
+                TransitionKind::Enter { .. } => Sighting::Entered,
+                TransitionKind::Exit { .. } => Sighting::Left,
+                TransitionKind::Dwell { .. } => Sighting::Stayed,
+                TransitionKind::Along { quarters } => Sighting::Walked { quarters },
+                // No quest counts a region that was only crossed; a region's rules will say otherwise one day.
+                TransitionKind::Cross => continue,
+            };
+            let evidence = Evidence {
+                distance: why.distance,
+                accuracy: why.accuracy,
+                probability: why.probability,
+                rule: why.rule.name().to_owned(),
+                fix_time: why.fix_time,
+                score,
+                flags: flags.iter().map(|flag| flag.code().to_owned()).collect(),
+                rules: RULES_VERSION,
+            };
+            self.pending.push_back((region, what, evidence));
+        }
+    }
+
+    /// Brings what waits to the regions, in order. False when something still waits.
+    async fn bring(&mut self) -> bool {
+        while let Some((region, what, why)) = self.pending.front().cloned() {
+            let sight = RegionCommand::Sight { player: self.player.clone(), what, why };
+            let message = Message::bare(Command::Region(sight));
+            if self.node.router.send(EntityId::Region(region), message).await.is_err() {
+                return false;
+            }
+            self.pending.pop_front();
+        }
+        true
+    }
+
+    /// Passes notices on, each once, in order. What is missing in between is asked of the player's stream.
+    async fn tell(&mut self, myself: &ActorRef<SessionMessage>, mut notices: Vec<(u64, Arc<Notice>)>) {
+        let Some(told) = self.told else {
+            self.early.append(&mut notices);
+            return;
+        };
+        if notices.first().is_some_and(|(offset, _)| *offset > told + 1) {
+            let player = EntityId::Player(self.player.clone());
+            match self.node.router.ask(player, Request::Attach { after: Some(told) }).await {
+                Ok(Response::Attached(attached)) if attached.missed.is_some() => {
+                    notices = attached.missed.unwrap_or_default();
+                }
+                _ => {
+                    // The client comes back and recovers, or is told that it cannot.
+                    self.sink.close(CloseReason::Failed);
+                    myself.stop(None);
+                    return;
+                }
+            }
+        }
+        if !notices.is_empty()
+            && let Some(since) = self.waiting_since.take()
+        {
+            self.node.counters.fix_to_notice(since.elapsed());
+        }
+        for (offset, notice) in notices {
+            if self.told.is_some_and(|told| offset <= told) {
+                continue;
+            }
+            self.told = Some(offset);
+            self.sink.push(Push::Notice { offset, notice });
+        }
+    }
+
+    /// Watches what the player's state asks for.
+    fn watch(&mut self, myself: &ActorRef<SessionMessage>, guidance: Guidance) {
+        let now = self.node.clock.now();
+        for region in self.armed.keys().filter(|region| !guidance.stays.contains_key(*region)) {
+            self.tracker.disarm(region);
+        }
+        for (region, until) in &guidance.stays {
+            let by_phone = Timestamp::from_millis(until.as_millis() + self.skew_ms);
+            self.tracker.arm(region, by_phone);
+            if self.armed.get(region) != Some(until) {
+                myself.send_after(until.since(now) + STAY_MARGIN, || SessionMessage::Tick);
+            }
+        }
+        self.armed = guidance.stays.clone();
+        let before = self.guidance.load_full();
+        for (region, follow) in &guidance.follows {
+            // The tracker remembers what it has seen walked; beginning anew would forget half a quarter.
+            if !before.follows.contains_key(region) {
+                self.tracker.follow(region.clone(), follow.0, follow.1);
+            }
+        }
+        for region in before.follows.keys().filter(|region| !guidance.follows.contains_key(*region)) {
+            self.tracker.unfollow(region);
+        }
+        self.guidance.store(Arc::new(guidance));
+    }
+}

@@ -1,0 +1,324 @@
+//! A shard's actor: the directory of its entities. It starts an entity's actor on demand, lets idle ones go,
+//! supervises them, and wakes those that asked for it.
+//!
+//! Promise: never two live actors for one entity on this node; a message for one that is just going is kept and
+//! given to the next. An entity that panics again and again is parked for a while and harms nobody else.
+
+use crate::actors::entity::{Delivery, EntityActor, EntityArguments};
+use crate::actors::node::Node;
+use crate::cluster::router::{Request, Response, Undelivered};
+use crate::cluster::shard::Shard;
+use crate::ids::EntityId;
+use crate::quest::aggregate::Message;
+use crate::quest::command::Command;
+use crate::units::Timestamp;
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+/// Requests under way for one entity: a team of 60 whose members all act at once.
+const INBOX: usize = 64;
+/// Requests kept for an entity that is just being let go: as many as its inbox.
+const BUFFER_MAX: usize = INBOX;
+/// How long an entity may be idle before its actor is let go.
+const IDLE: Duration = Duration::from_secs(120);
+/// How often idle ones are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// Panics before an entity is parked, and for how long.
+const PANICS_MAX: u32 = 3;
+const PARKED_FOR: Duration = Duration::from_secs(30);
+
+/// What a shard's actor is told.
+#[derive(Debug)]
+pub enum ShardMessage {
+    /// A request for one of its entities. The permit is the sender's credit with the shard.
+    Deliver {
+        /// For whom.
+        to: EntityId,
+        /// What is asked.
+        request: Request,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Response, Undelivered>>,
+        /// The credit.
+        permit: OwnedSemaphorePermit,
+    },
+    /// An entity wants to be woken at a time, or not at all any more.
+    WakeAt {
+        /// Which.
+        entity: EntityId,
+        /// When.
+        at: Option<Timestamp>,
+    },
+    /// Look at the alarms.
+    Alarm,
+    /// Look for idle entities.
+    Sweep,
+    /// Let all entities finish what they have and go; then say so.
+    Drain(oneshot::Sender<()>),
+}
+
+/// The actor's behaviour.
+#[derive(Debug)]
+pub struct ShardActor;
+
+/// What it needs to start.
+#[derive(Debug, Clone)]
+pub struct ShardArguments {
+    /// Which shard.
+    pub shard: Shard,
+    /// The node's common parts.
+    pub node: Arc<Node>,
+    /// Alarms as the journal has them.
+    pub wakes: Vec<(EntityId, Timestamp)>,
+}
+
+/// What it holds.
+#[derive(Debug)]
+pub struct ShardState {
+    shard: Shard,
+    node: Arc<Node>,
+    slots: HashMap<EntityId, Slot>,
+    by_actor: HashMap<ActorId, EntityId>,
+    wakes: HashMap<EntityId, Timestamp>,
+    alarms: BTreeSet<(Timestamp, EntityId)>,
+    panics: HashMap<EntityId, (u32, Instant)>,
+    drained: Option<oneshot::Sender<()>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    actor: ActorRef<Delivery>,
+    inbox: Arc<Semaphore>,
+    last_used: Instant,
+    /// Requests that came while the actor is going; `None` while it serves.
+    going: Option<Vec<(Request, oneshot::Sender<Result<Response, Undelivered>>)>>,
+}
+
+impl Actor for ShardActor {
+    type Msg = ShardMessage;
+    type State = ShardState;
+    type Arguments = ShardArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        arguments: ShardArguments,
+    ) -> Result<ShardState, ActorProcessingErr> {
+        let ShardArguments { shard, node, wakes } = arguments;
+        let alarms: BTreeSet<_> = wakes.iter().map(|(entity, at)| (*at, entity.clone())).collect();
+        if !alarms.is_empty() {
+            myself.cast(ShardMessage::Alarm)?;
+        }
+        Ok(ShardState {
+            shard,
+            node,
+            slots: HashMap::new(),
+            by_actor: HashMap::new(),
+            wakes: wakes.into_iter().collect(),
+            alarms,
+            panics: HashMap::new(),
+            drained: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        message: ShardMessage,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ShardMessage::Deliver { to, request, answer, permit } => {
+                state.deliver(&myself, to, request, answer).await?;
+                drop(permit);
+            }
+            ShardMessage::WakeAt { entity, at } => state.wake_at(&myself, entity, at),
+            ShardMessage::Alarm => state.ring(&myself).await?,
+            ShardMessage::Sweep => state.sweep(&myself),
+            ShardMessage::Drain(done) => {
+                state.drained = Some(done);
+                state.slots.values_mut().for_each(Slot::let_go);
+                state.report_drained();
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        event: SupervisionEvent,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(cell, ..) => state.gone(&myself, &cell).await?,
+            SupervisionEvent::ActorFailed(cell, err) => {
+                state.failed(&cell, &err);
+                state.gone(&myself, &cell).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn let_go(&mut self) {
+        if self.going.is_none() {
+            self.going = Some(Vec::new());
+            // `stop` would overtake requests that are queued; `drain` lets them be answered first.
+            if self.actor.get_cell().drain().is_err() {
+                warn!("an entity's actor was gone before it was let go");
+            }
+        }
+    }
+}
+
+impl ShardState {
+    async fn deliver(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        to: EntityId,
+        request: Request,
+        answer: oneshot::Sender<Result<Response, Undelivered>>,
+    ) -> Result<(), ActorProcessingErr> {
+        if self.drained.is_some() || self.is_parked(&to) {
+            reject(answer, Undelivered::Unavailable);
+            return Ok(());
+        }
+        if !self.slots.contains_key(&to) {
+            self.start(myself, &to).await?;
+        }
+        let Some(slot) = self.slots.get_mut(&to) else {
+            reject(answer, Undelivered::Unavailable);
+            return Ok(());
+        };
+        slot.last_used = Instant::now();
+        if let Some(buffer) = &mut slot.going {
+            if buffer.len() < BUFFER_MAX {
+                buffer.push((request, answer));
+            } else {
+                reject(answer, Undelivered::Busy);
+            }
+            return Ok(());
+        }
+        let Ok(permit) = Arc::clone(&slot.inbox).try_acquire_owned() else {
+            reject(answer, Undelivered::Busy);
+            return Ok(());
+        };
+        if slot.actor.cast(Delivery { request, answer, permit }).is_err() {
+            // It died a moment ago; its supervision event is on the way. The asker's channel has closed with it.
+            warn!(entity = %to, "a request met an actor that was just gone");
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self, myself: &ActorRef<ShardMessage>, id: &EntityId) -> Result<(), ActorProcessingErr> {
+        let arguments = EntityArguments { id: id.clone(), node: Arc::clone(&self.node), shard: myself.clone() };
+        // Loading is done at the first message, so this wait is a few microseconds and does not stall the shard.
+        let (actor, _) = Actor::spawn_linked(None, EntityActor, arguments, myself.get_cell()).await?;
+        if self.slots.is_empty() {
+            myself.send_after(SWEEP_EVERY, || ShardMessage::Sweep);
+        }
+        self.by_actor.insert(actor.get_id(), id.clone());
+        let inbox = Arc::new(Semaphore::new(INBOX));
+        self.slots.insert(id.clone(), Slot { actor, inbox, last_used: Instant::now(), going: None });
+        self.node.counters.entities(1);
+        Ok(())
+    }
+
+    /// An entity's actor has ended: whoever waited for it to go gets the next one.
+    async fn gone(&mut self, myself: &ActorRef<ShardMessage>, cell: &ActorCell) -> Result<(), ActorProcessingErr> {
+        let Some(id) = self.by_actor.remove(&cell.get_id()) else { return Ok(()) };
+        let Some(slot) = self.slots.remove(&id) else { return Ok(()) };
+        self.node.counters.entities(-1);
+        for (request, answer) in slot.going.unwrap_or_default() {
+            self.deliver(myself, id.clone(), request, answer).await?;
+        }
+        self.report_drained();
+        Ok(())
+    }
+
+    fn failed(&mut self, cell: &ActorCell, err: &ActorProcessingErr) {
+        let Some(id) = self.by_actor.get(&cell.get_id()) else { return };
+        let (panics, since) = self.panics.entry(id.clone()).or_insert((0, Instant::now()));
+        if since.elapsed() > PARKED_FOR {
+            (*panics, *since) = (0, Instant::now());
+        }
+        *panics += 1;
+        error!(entity = %id, panics, %err, "an entity's actor has failed; its next message starts it anew");
+    }
+
+    fn is_parked(&mut self, id: &EntityId) -> bool {
+        match self.panics.get(id) {
+            Some((panics, since)) if *panics >= PANICS_MAX && since.elapsed() < PARKED_FOR => true,
+            Some((_, since)) if since.elapsed() >= PARKED_FOR => {
+                self.panics.remove(id);
+                false
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn report_drained(&mut self) {
+        if self.slots.is_empty()
+            && let Some(done) = self.drained.take()
+        {
+            // The drain may have passed its own deadline by now.
+            done.send(()).unwrap_or_default();
+            let (keep, _) = oneshot::channel();
+            self.drained = Some(keep);
+        }
+    }
+
+    fn sweep(&mut self, myself: &ActorRef<ShardMessage>) {
+        for slot in self.slots.values_mut().filter(|slot| slot.last_used.elapsed() >= IDLE) {
+            slot.let_go();
+        }
+        if !self.slots.is_empty() {
+            myself.send_after(SWEEP_EVERY, || ShardMessage::Sweep);
+        }
+    }
+
+    fn wake_at(&mut self, myself: &ActorRef<ShardMessage>, entity: EntityId, at: Option<Timestamp>) {
+        if let Some(before) = self.wakes.remove(&entity) {
+            self.alarms.remove(&(before, entity.clone()));
+        }
+        let Some(at) = at else { return };
+        let earliest = self.alarms.first().is_none_or(|(first, _)| at < *first);
+        self.wakes.insert(entity.clone(), at);
+        self.alarms.insert((at, entity));
+        if earliest {
+            myself.send_after(at.since(self.node.clock.now()), || ShardMessage::Alarm);
+        }
+    }
+
+    /// Wakes those whose time has come. Nothing waits for the answers: an alarm that fails rings again.
+    async fn ring(&mut self, myself: &ActorRef<ShardMessage>) -> Result<(), ActorProcessingErr> {
+        let now = self.node.clock.now();
+        while let Some((at, entity)) = self.alarms.first().cloned() {
+            if at > now {
+                myself.send_after(at.since(now), || ShardMessage::Alarm);
+                break;
+            }
+            self.alarms.pop_first();
+            // Until the entity says otherwise it is woken again in a while: the journal may be out of reach now.
+            let again = now + PARKED_FOR;
+            self.wakes.insert(entity.clone(), again);
+            self.alarms.insert((again, entity.clone()));
+            let (answer, _) = oneshot::channel();
+            self.deliver(myself, entity, Request::Decide(Message::bare(Command::Wake)), answer).await?;
+        }
+        tracing::trace!(shard = self.shard.number(), alarms = self.alarms.len(), "alarms looked at");
+        Ok(())
+    }
+}
+
+fn reject(answer: oneshot::Sender<Result<Response, Undelivered>>, why: Undelivered) {
+    // An asker that has given up needs no rejection.
+    answer.send(Err(why)).unwrap_or_default();
+}

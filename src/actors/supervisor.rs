@@ -1,0 +1,103 @@
+//! The root of the actors: starts the shards' actors and starts one anew when it fails.
+
+use crate::actors::node::Shards;
+use crate::actors::shard::{ShardActor, ShardArguments};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::error;
+
+/// A pause before a failed shard is started anew, so that a lasting fault does not spin.
+const RESTART_AFTER: Duration = Duration::from_millis(200);
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub enum SupervisorMessage {
+    /// Start a shard's actor anew.
+    Restart(Box<ShardArguments>),
+}
+
+/// The actor's behaviour.
+#[derive(Debug)]
+pub struct Supervisor;
+
+/// What it needs to start.
+#[derive(Debug)]
+pub struct SupervisorArguments {
+    /// Where the shards' actors are entered.
+    pub shards: Arc<Shards>,
+    /// The shards to start.
+    pub arguments: Vec<ShardArguments>,
+}
+
+/// What it holds.
+#[derive(Debug)]
+pub struct SupervisorState {
+    shards: Arc<Shards>,
+    running: HashMap<ActorId, ShardArguments>,
+}
+
+impl SupervisorState {
+    async fn start(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        arguments: ShardArguments,
+    ) -> Result<(), ActorProcessingErr> {
+        let shard = arguments.shard;
+        let (actor, _) = Actor::spawn_linked(None, ShardActor, arguments.clone(), myself.get_cell()).await?;
+        self.running.insert(actor.get_id(), arguments);
+        self.shards.enter(shard, actor);
+        Ok(())
+    }
+}
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMessage;
+    type State = SupervisorState;
+    type Arguments = SupervisorArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        arguments: SupervisorArguments,
+    ) -> Result<SupervisorState, ActorProcessingErr> {
+        let mut state = SupervisorState { shards: arguments.shards, running: HashMap::new() };
+        for shard in arguments.arguments {
+            state.start(&myself, shard).await?;
+        }
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMessage::Restart(mut arguments) => {
+                // Alarms may have moved since the start; the journal knows.
+                if let Ok(wakes) = arguments.node.journal.wakes(arguments.shard).await {
+                    arguments.wakes = wakes;
+                }
+                state.start(&myself, *arguments).await
+            }
+        }
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        event: SupervisionEvent,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(cell, err) = event
+            && let Some(arguments) = state.running.remove(&cell.get_id())
+        {
+            error!(shard = arguments.shard.number(), %err, "a shard's actor has failed; it is started anew");
+            myself.send_after(RESTART_AFTER, || SupervisorMessage::Restart(Box::new(arguments)));
+        }
+        Ok(())
+    }
+}
