@@ -20,3 +20,5 @@ pub mod polygon;
 pub mod position;
 pub mod region;
 
+#[cfg(test)]
+mod properties;
