@@ -1,6 +1,7 @@
 //! Waystone: the backend for quests played in the real world.
 
 pub mod clock;
+pub mod content;
 pub mod geo;
 pub mod ids;
 pub mod quest;
