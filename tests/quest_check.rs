@@ -13,47 +13,7 @@ const DEMO: &str = include_str!("../quests/helsinki.yaml");
 const DOCS: &str = include_str!("../docs/quest-format.md");
 
 /// A sound quest with a piece of everything that can be wrong.
-const BASE: &str = r#"schema: quest/v1
-id: harbor
-title: { en: Harbor, fi: Satama }
-languages: [en, fi]
-play: { mode: team, team_size: [2, 4], time_limit: 2h }
-available: { from: 2026-06-01, until: 2026-09-01, zone: Europe/Helsinki, hours: ["Mo-Fr 09:00-17:00"] }
-places:
-  pier: { center: [24.95, 60.16], radius: 30, name: { en: Pier, fi: Laituri } }
-  market:
-    polygon: [[24.951, 60.161], [24.953, 60.161], [24.953, 60.162], [24.951, 60.162]]
-  quay: { line: [[24.95, 60.16], [24.96, 60.16]], width: 40 }
-steps:
-  - id: start
-    visit: { at: pier, stay: 60s, team: { share: 0.5, together: 2m } }
-    points: 10
-  - id: round
-    after: start
-    any_of:
-      need: 2
-      steps:
-        - id: ask
-          answer: { at: pier, question: { en: Why?, fi: Miksi? }, accept: [because], tries: 3, wait: 1m }
-          points: 20
-          hints: [{ text: Look up, after: 5m, cost: 5 }]
-        - { id: walk, follow: { along: quay, within: 15m } }
-        - id: pick
-          choose:
-            question: Which?
-            options: [{ id: red, label: Red }, { id: blue, label: Blue, points: 5 }]
-  - id: end
-    after: { all: [round, { points: 30 }] }
-    available: { hours: ["Mo-Fr 15:00-17:00"] }
-    sequence:
-      - { id: first, scan: { at: market } }
-      - { id: second, after: { step: pick, chose: red }, photo: { at: market } }
-rewards:
-  - { give: { badge: sailor }, each: player }
-  - { give: { code_pool: ice-cream }, each: team, stock: 10, otherwise: { points: 5 } }
-safety: { max_speed: 6, min_accuracy: 50 }
-extensions: { x-theme: dark }
-"#;
+const BASE: &str = include_str!("data/quests/base.yaml");
 
 /// Piece of the base, what stands there instead, code expected, line expected.
 type Broken = (&'static str, &'static str, &'static str, u32);
@@ -379,6 +339,22 @@ fn empty_files_groups_and_shapes_are_refused() {
     for source in ["", "42", "[]", "\t", "a: *b", "\u{0}", "---\n---\n"] {
         assert!(check(source, "q").has_errors(), "{source:?}");
         assert!(!check(source, "q").render(false).is_empty());
+    }
+}
+
+#[test]
+fn no_cut_or_doubled_line_makes_the_check_panic() {
+    let lines: Vec<_> = FULL.lines().collect();
+    for at in 0..lines.len() {
+        let without: Vec<_> =
+            lines.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, text)| *text).collect();
+        let doubled =
+            lines.iter().enumerate().flat_map(|(line, text)| std::iter::repeat_n(*text, 1 + usize::from(line == at)));
+        let cut: String = lines[at].chars().take(lines[at].chars().count() / 2).collect();
+        let shortened = [&lines[..at], &[cut.as_str()], &lines[at + 1..]].concat();
+        for source in [without.join("\n"), doubled.collect::<Vec<_>>().join("\n"), shortened.join("\n")] {
+            let _ = check(&source, "q").render(true);
+        }
     }
 }
 

@@ -22,8 +22,10 @@ pub type Extensions = BTreeMap<At<String>, serde_json::Value>;
 #[schemars(title = "Waystone quest")]
 pub struct QuestFile {
     /// The format of this file: `quest/v1`.
+    #[schemars(extend("const" = "quest/v1"))]
     pub schema: At<String>,
     /// The quest's name for machines, such as `bronze-and-granite`. Never change it once players have started.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9._-]{1,47}$"))]
     pub id: At<String>,
     /// The title that players see.
     pub title: At<Words>,
@@ -52,7 +54,7 @@ pub struct QuestFile {
     pub safety: Safety,
     /// Extra data for your own app, under keys that start with `x-`.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>", extend("propertyNames" = { "pattern": "^x-" }))]
     pub extensions: Extensions,
 }
 

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 ]))]
 pub struct Step {
     /// The step's name for machines; no other step of the quest has it.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9._-]{1,47}$"))]
     pub id: At<String>,
     /// The title that players see. Without it they see the id.
     pub title: Option<At<Words>>,
@@ -57,7 +58,7 @@ pub struct Step {
     pub all_of: Option<At<Vec<Step>>>,
     /// Extra data for your own app, under keys that start with `x-`.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>", extend("propertyNames" = { "pattern": "^x-" }))]
     pub extensions: Extensions,
 }
 
@@ -94,6 +95,7 @@ pub struct Answer {
     /// The question.
     pub question: At<Words>,
     /// Every answer that is right, in all languages; case does not matter.
+    #[schemars(extend("items" = { "type": ["string", "number", "boolean"] }))]
     pub accept: At<Vec<At<String>>>,
     /// How many wrong answers before one must wait. Without it: as many as one likes.
     pub tries: Option<At<u16>>,
