@@ -1,10 +1,15 @@
 //! Waystone: the backend for quests played in the real world.
+//!
+//! Reading order, lowest first; a room imports only from rooms above it in this list.
 
-pub mod actors;
-pub mod clock;
-pub mod cluster;
-pub mod geo;
 pub mod ids;
-pub mod persist;
-pub mod quest;
 pub mod units;
+pub mod clock;
+pub mod geo;
+pub mod quest;
+pub mod content;
+pub mod cluster;
+pub mod persist;
+pub mod actors;
+pub mod walk;
+pub mod net;
