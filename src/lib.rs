@@ -5,3 +5,4 @@ pub mod geo;
 pub mod ids;
 pub mod quest;
 pub mod units;
+pub mod walk;
