@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod geo;
 pub mod ids;
+pub mod net;
 pub mod quest;
 pub mod units;
 pub mod walk;
