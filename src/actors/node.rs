@@ -13,7 +13,7 @@ use crate::actors::positions::Positions;
 use crate::actors::rebuild;
 use crate::actors::session::SessionMessage;
 use crate::actors::sessions::Sessions;
-use crate::actors::shard::{ShardActor, ShardArguments, ShardMessage};
+use crate::actors::shard::{ShardArguments, ShardMessage};
 use crate::actors::supervisor::{Supervisor, SupervisorArguments};
 use crate::actors::world::World;
 use crate::clock::Clock;

@@ -1,7 +1,7 @@
 //! What all actors of a node read: published quests and the regions that they make. One immutable value, replaced
 //! whole when something is published; a reader never waits.
 
-use crate::content::resolve::Published;
+use crate::content::Published;
 use crate::geo::index::RegionIndex;
 use crate::geo::region::Region;
 use crate::ids::{QuestId, RegionId, StepId};
@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The content at one moment.
-#[derive(Debug, Default)]
 pub struct Content {
     /// Every version of every quest.
     pub catalog: Catalog,
@@ -22,8 +21,21 @@ pub struct Content {
 }
 
 /// The current content; cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct World(Arc<ArcSwap<Content>>);
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Content").field("regions", &self.regions.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let (catalog, index, regions) = (Catalog::default(), RegionIndex::build(Vec::new()), BTreeMap::new());
+        Self(Arc::new(ArcSwap::from_pointee(Content { catalog, index, regions })))
+    }
+}
 
 impl World {
     /// The content now.

@@ -67,7 +67,7 @@ fn resolve(
     for (name, place) in &file.places {
         let place_id: PlaceId = id(name)?;
         let outline = Outline::of(name, place)?;
-        let region = RegionId::of_place(&quest_id, &place_id)
+        let region = RegionId::of_place(&quest_id, version, &place_id)
             .map_err(|error| Fault::new(super::code::BAD_ID, name.spot, error.to_string()))?;
         regions.push(Region { id: region, shape: outline.shape, rules: fence_rules(&file.safety) });
         let text = words(place.name.as_ref());

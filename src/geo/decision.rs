@@ -99,6 +99,21 @@ pub enum Rule {
     Along,
 }
 
+impl Rule {
+    /// Its stable name: the same as on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sure => "sure",
+            Self::Twice => "twice",
+            Self::AlreadyInside => "already_inside",
+            Self::Expired => "expired",
+            Self::Dwell => "dwell",
+            Self::Cross => "cross",
+            Self::Along => "along",
+        }
+    }
+}
+
 /// The evidence of a decision: what a player may be told and the journal keeps. No coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Why {
