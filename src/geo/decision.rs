@@ -301,7 +301,8 @@ pub(super) fn step(
     }
 }
 
-/// The normal distribution function, within 7.5e-8: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
+/// The normal distribution function, within 7.5e-8: Abramowitz and Stegun, Handbook of Mathematical Functions,
+/// formula 7.1.26.
 fn normal_cdf(z: f64) -> f64 {
     let x = z.abs() * std::f64::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);

@@ -125,8 +125,8 @@ impl Tracker {
         self.memory.entry(region).or_insert(Memory::NEW).presence = Presence::Inside { since, streak: 0 };
     }
 
-    /// Asks for a dwell once event time reaches `until` without an exit before. Nothing when the player is not inside;
-    /// an exit disarms.
+    /// Asks for a dwell once event time reaches `until` without an exit before. Does nothing when the player is not
+    /// inside; an exit disarms.
     pub fn arm(&mut self, region: &RegionId, until: Timestamp) {
         if let Some(memory) = self.memory.get_mut(region)
             && let Presence::Inside { .. } = memory.presence
@@ -142,9 +142,9 @@ impl Tracker {
         }
     }
 
-    /// Watches a corridor being followed: each quarter whose checkpoints (one at least each 20 m) have all been passed
-    /// within `within` metres is reported once, in any order and direction. `done` are the quarters already known.
-    /// Passed checkpoints of a quarter not yet whole are known to this tracker only.
+    /// Watches a corridor being followed: each quarter whose checkpoints (one at least each 20 m) have all been
+    /// passed within `within` metres is reported once, in any order and direction. `done` are the quarters already
+    /// known. Passed checkpoints of a quarter not yet whole are known to this tracker only.
     pub fn follow(&mut self, region: RegionId, within: Meters, done: u8) {
         let follow = Follow { within: within.get().max(0.0), done, passed: None };
         self.memory.entry(region).or_insert(Memory::NEW).follow = Some(follow);
@@ -220,8 +220,9 @@ impl Tracker {
 
     /// What time alone decides, at server time `now`: dwells that are due, and the end of all after 24 h of silence.
     ///
-    /// Event time goes on from the last fix as server time does. A dwell does not fire when the player has been silent
-    /// for longer than it lasts (120 s at least), nor while a fix speaks for an exit: then the next fix decides.
+    /// Event time goes on from the last fix as server time does. A dwell does not fire when the player has been
+    /// silent for longer than it lasts (120 s at least), nor while a fix speaks for an exit: then the next
+    /// fix decides.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Transition> {
         let mut transitions = Vec::new();
         if self.memory.is_empty() {

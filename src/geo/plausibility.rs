@@ -3,7 +3,7 @@
 //! Rules are deterministic and numbered as a set: evidence in the journal names [`RULES_VERSION`]. A fix is accepted
 //! with a score, held until a second one agrees, or refused. Flags only lower the score, which a reward may ask for;
 //! nobody is thrown out. A patient spoofer at walking speed on a clean phone is not detected, and we say so.
-//! Not judged here: a device clock that is behind (it cannot be told from a queue of old fixes), and a replayed track.
+//! Not judged here: a device clock that is behind (it cannot be told from a queue of old fixes) and a replayed track.
 
 use super::position::Fix;
 use crate::units::Timestamp;
