@@ -4,5 +4,6 @@ pub mod actors;
 pub mod clock;
 pub mod geo;
 pub mod ids;
+pub mod net;
 pub mod quest;
 pub mod units;
