@@ -296,7 +296,7 @@ impl Session {
     }
 
     /// Subscribes to a live channel; `Ok` bears its present content.
-    pub fn subscribe(&self, channel: &str) -> Result<Value, Refusal> {
+    pub async fn subscribe(&self, channel: &str) -> Result<Value, Refusal> {
         let unknown = || Refusal::unknown_channel("live channels are team:<your team> and board:<quest>");
         let channel = Channel::parse(channel).ok_or_else(unknown)?;
         channels::may_listen(&channel, &self.guidance.load())?;

@@ -1,0 +1,404 @@
+//! The commands of one connection: who is asking, how much it may ask, what is under way, what it is answered.
+//!
+//! Calls run side by side, so a slow quest step does not hold up a fix; fixes alone run one call after the other,
+//! since their order is what they mean. Connecting is awaited on the spot: SDKs send subscriptions in the same frame.
+//! Promise: each command with an id gets exactly one answer, in at most the deadline of `Game`'s call.
+
+use super::auth::TokenError;
+use super::close::Close;
+use super::fix::{self, Batch};
+use super::limits::Bucket;
+use super::listener::Edge;
+use super::outbound::Outbound;
+use super::protocol::{
+    self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
+};
+use crate::actors::game::{FixReply, Hello, IgnoredFix, Session, Sink};
+use crate::ids::PlayerId;
+use crate::quest::act::Act;
+use crate::quest::refusal::Refusal;
+use crate::units::Timestamp;
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Most commands under way on one connection: as many as one frame may bear.
+const IN_FLIGHT_MAX: usize = protocol::COMMANDS_MAX;
+/// Fixes a second, and saved up: a phone sends one a second, and 100 after a tunnel.
+const FIXES: (u32, u32) = (20, 100);
+/// Other commands a second, and saved up: more than thumbs can do.
+const COMMANDS: (u32, u32) = (20, 50);
+/// Refusals for haste that are borne before the connection is closed: a client that heeds them never comes near.
+const STRIKES: (u32, u32) = (2, 100);
+/// Longest channel name: a kind, a colon and an id.
+const CHANNEL_BYTES_MAX: usize = 128;
+
+/// What the connection's loop is to do after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Go on.
+    Go,
+    /// Go on; the session has begun.
+    Opened,
+    /// Close, after what waits has been written.
+    Close(Close),
+    /// End at once: nobody is there.
+    Gone,
+}
+
+/// The state of one connection's commands.
+pub(super) struct Desk {
+    edge: Arc<Edge>,
+    /// What waits to be written.
+    pub(super) out: Arc<Outbound>,
+    connected: Option<Connected>,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Fixes behind the call that is under way.
+    waiting: VecDeque<FixJob>,
+    judging: bool,
+    fixes: Bucket,
+    commands: Bucket,
+    strikes: Bucket,
+}
+
+struct Connected {
+    session: Arc<Session>,
+    player: PlayerId,
+    expires: Timestamp,
+}
+
+struct FixJob {
+    /// `None`: fire and forget.
+    id: Option<u32>,
+    batch: Batch,
+}
+
+/// What a call that was under way leaves to be written.
+enum Done {
+    Reply(String),
+    Fixes(Option<String>),
+}
+
+impl Desk {
+    pub(super) fn new(edge: Arc<Edge>) -> Self {
+        let now = Instant::now();
+        Self {
+            edge,
+            out: Arc::default(),
+            connected: None,
+            running: FuturesUnordered::new(),
+            waiting: VecDeque::new(),
+            judging: false,
+            fixes: Bucket::new(FIXES.0, FIXES.1, now),
+            commands: Bucket::new(COMMANDS.0, COMMANDS.1, now),
+            strikes: Bucket::new(STRIKES.0, STRIKES.1, now),
+        }
+    }
+
+    /// When the client's token ends, once it has connected.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        self.connected.as_ref().map(|connected| connected.expires)
+    }
+
+    /// Waits for a call to finish or for something to be queued. Safe to drop at any time.
+    pub(super) async fn work(&mut self) -> Outcome {
+        tokio::select! {
+            Some(done) = self.running.next() => match done {
+                Done::Reply(line) => self.out.reply(line),
+                Done::Fixes(line) => {
+                    line.into_iter().for_each(|line| self.out.reply(line));
+                    self.judging = false;
+                    self.judge_next();
+                }
+            },
+            () = self.out.woken() => {}
+        }
+        Outcome::Go
+    }
+
+    /// Takes a text frame.
+    pub(super) async fn frame(&mut self, text: &str) -> Outcome {
+        let Ok(commands) = protocol::commands(text) else {
+            return Outcome::Close(Close::BAD_REQUEST);
+        };
+        let mut outcome = Outcome::Go;
+        for command in commands {
+            match self.command(command).await {
+                Outcome::Go => {}
+                Outcome::Opened => outcome = Outcome::Opened,
+                end => return end,
+            }
+        }
+        outcome
+    }
+
+    async fn command(&mut self, mut command: Command<'_>) -> Outcome {
+        if command.is_pong() {
+            return Outcome::Go;
+        }
+        let id = command.id;
+        if (id == 0) != command.send.is_some() {
+            return Outcome::Close(Close::BAD_REQUEST);
+        }
+        let (session, player) = match (&self.connected, command.connect.take()) {
+            (None, Some(connect)) => return self.connect(id, connect).await,
+            (None, None) | (Some(_), Some(_)) => return Outcome::Close(Close::BAD_REQUEST),
+            (Some(connected), None) => (Arc::clone(&connected.session), connected.player.clone()),
+        };
+        if let Some(send) = command.send.take() {
+            let data = send.data.and_then(|data| serde_json::from_str::<SendData<'_>>(data.get()).ok());
+            return match data {
+                Some(data) => self.fix(None, fix::one(data.fix.get(), self.edge.clock.now())),
+                None => Outcome::Close(Close::BAD_REQUEST),
+            };
+        }
+        if let Some(rpc) = &command.rpc {
+            let data = rpc.data.map_or("", serde_json::value::RawValue::get);
+            match &*rpc.method {
+                "fix" => return self.fix(Some(id), fix::one(data, self.edge.clock.now())),
+                "fixes" => return self.fix(Some(id), fix::many(data, self.edge.clock.now())),
+                _ => {}
+            }
+        }
+        if let Err(outcome) = self.admit_command(id) {
+            return outcome;
+        }
+        if let Some(rpc) = command.rpc.take() {
+            self.rpc(id, &rpc, session);
+        } else if let Some(request) = command.subscribe.take() {
+            self.subscribe(id, request, session);
+        } else if let Some(request) = command.unsubscribe.take() {
+            self.run(async move {
+                session.unsubscribe(&request.channel);
+                protocol::reply(id, "unsubscribe", &json!({}))
+            });
+        } else if let Some(request) = command.refresh.take() {
+            return self.refresh(id, &request, &player);
+        } else if command.ping.is_some() {
+            self.out.reply(protocol::reply(id, "ping", &json!({})));
+        } else if command.is_unavailable() {
+            self.out.reply(protocol::error_reply(id, &protocol::not_available()));
+        } else {
+            return Outcome::Close(Close::BAD_REQUEST);
+        }
+        Outcome::Go
+    }
+
+    async fn connect(&mut self, id: u32, request: ConnectRequest) -> Outcome {
+        let identity = match self.edge.auth.verify(&request.token) {
+            Ok(identity) => identity,
+            Err(TokenError::Expired) => return self.refuse(id, &expired()),
+            Err(err) => {
+                tracing::info!(reason = %err, "token refused");
+                return Outcome::Close(Close::INVALID_TOKEN);
+            }
+        };
+        if !self.out.belongs_to(&identity.player) {
+            return Outcome::Close(Close::BAD_REQUEST);
+        }
+        let resume = request.resume(&identity.player);
+        let hello = Hello {
+            player: identity.player.clone(),
+            name: identity.name.or_else(|| request.name()),
+            lang: identity.lang.or_else(|| request.lang()),
+            resume: resume.clone(),
+        };
+        let sink: Arc<dyn Sink> = Arc::<Outbound>::clone(&self.out);
+        let (session, welcome) = match self.edge.game.connect(hello, sink).await {
+            Ok(opened) => opened,
+            Err(refusal) => return self.refuse(id, &refusal),
+        };
+        let greeting = Greeting {
+            client: &connection_id(),
+            player: &identity.player,
+            ping: self.edge.config.ping.as_secs().max(1),
+            ttl: identity.expires.since(self.edge.clock.now()).as_secs(),
+            resume: resume.as_ref(),
+        };
+        let (reply, missed) = protocol::connected(id, &greeting, &welcome);
+        self.out.open(reply, missed, welcome.position.offset);
+        let session = Arc::new(session);
+        self.connected = Some(Connected { session, player: identity.player, expires: identity.expires });
+        Outcome::Opened
+    }
+
+    fn refresh(&mut self, id: u32, request: &RefreshRequest, player: &PlayerId) -> Outcome {
+        match self.edge.auth.verify(&request.token) {
+            Ok(identity) if identity.player == *player => {
+                let ttl = identity.expires.since(self.edge.clock.now()).as_secs().max(1);
+                if let Some(connected) = &mut self.connected {
+                    connected.expires = identity.expires;
+                }
+                let result = json!({"version": protocol::VERSION, "expires": true, "ttl": ttl});
+                self.out.reply(protocol::reply(id, "refresh", &result));
+                Outcome::Go
+            }
+            Err(TokenError::Expired) => self.refuse(id, &expired()),
+            Ok(_) | Err(_) => Outcome::Close(Close::INVALID_TOKEN),
+        }
+    }
+
+    fn rpc(&mut self, id: u32, rpc: &RpcRequest<'_>, session: Arc<Session>) {
+        if rpc.method == "state.get" {
+            return self.run(async move { answered(id, session.state().await) });
+        }
+        let data = rpc.data.map_or("", serde_json::value::RawValue::get);
+        match Act::parse(&rpc.method, data) {
+            Ok(Some((cmd, act))) => self.run(async move { answered(id, session.act(cmd, act).await) }),
+            Ok(None) => self.out.reply(protocol::error_reply(id, &protocol::unknown_method(&rpc.method))),
+            Err(refusal) => self.out.reply(protocol::error_reply(id, &refusal)),
+        }
+    }
+
+    fn subscribe(&mut self, id: u32, request: ChannelRequest, session: Arc<Session>) {
+        if request.channel.len() > CHANNEL_BYTES_MAX {
+            let refusal = Refusal::unknown_channel("no such channel; the channels are listed in docs/protocol.md");
+            return self.out.reply(protocol::error_reply(id, &refusal));
+        }
+        self.run(async move {
+            match session.subscribe(&request.channel).await {
+                Ok(data) => protocol::reply(id, "subscribe", &json!({"data": data})),
+                Err(refusal) => protocol::error_reply(id, &refusal),
+            }
+        });
+    }
+
+    /// Runs a call beside the others.
+    fn run(&mut self, call: impl Future<Output = String> + Send + 'static) {
+        self.running.push(call.map(Done::Reply).boxed());
+    }
+
+    fn fix(&mut self, id: Option<u32>, parsed: Result<Batch, Refusal>) -> Outcome {
+        let batch = match parsed {
+            Ok(batch) => batch,
+            Err(refusal) => {
+                // Malformed fixes cost a command's token, so they are not for free.
+                let admitted = self.commands.take(1, Instant::now());
+                return match id {
+                    _ if !admitted => self.hasty(id, "too many commands"),
+                    Some(id) => self.refuse(id, &refusal),
+                    None => Outcome::Go,
+                };
+            }
+        };
+        if !self.fixes.take(batch.sent(), Instant::now()) {
+            let wait = self.fixes.wait(batch.sent()).as_millis().max(1);
+            return self.hasty(id, &format!("too many fixes: send these again in {wait} ms, in batches"));
+        }
+        if self.in_flight() >= IN_FLIGHT_MAX {
+            return self.hasty(id, "too many commands under way: wait for answers");
+        }
+        self.waiting.push_back(FixJob { id, batch });
+        self.judge_next();
+        Outcome::Go
+    }
+
+    /// Starts the next call for fixes, if none is under way.
+    fn judge_next(&mut self) {
+        let Some(connected) = self.connected.as_ref().filter(|_| !self.judging) else { return };
+        let Some(FixJob { id, batch }) = self.waiting.pop_front() else { return };
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+        self.judging = true;
+        let session = Arc::clone(&connected.session);
+        let call = async move {
+            let Batch { good, places, ignored, ignored_seq } = batch;
+            let judged = match good.is_empty() {
+                true => Ok(FixReply { seq: None, accepted: 0, ignored: Vec::new() }),
+                false => session.fixes(good).await,
+            };
+            Done::Fixes(id.map(|id| match judged {
+                Ok(reply) => protocol::rpc_reply(id, &whole(reply, &places, ignored, ignored_seq)),
+                Err(refusal) => protocol::error_reply(id, &refusal),
+            }))
+        };
+        self.running.push(call.boxed());
+    }
+
+    fn in_flight(&self) -> usize {
+        self.running.len() + self.waiting.len()
+    }
+
+    fn admit_command(&mut self, id: u32) -> Result<(), Outcome> {
+        if !self.commands.take(1, Instant::now()) {
+            let wait = self.commands.wait(1).as_millis().max(1);
+            return Err(self.hasty(Some(id), &format!("too many commands: try again in {wait} ms")));
+        }
+        if self.in_flight() >= IN_FLIGHT_MAX {
+            return Err(self.hasty(Some(id), "too many commands under way: wait for answers"));
+        }
+        Ok(())
+    }
+
+    /// Answers a client that asks too much, until even that is too much.
+    fn hasty(&mut self, id: Option<u32>, message: &str) -> Outcome {
+        self.edge.metrics.refused_command();
+        if !self.strikes.take(1, Instant::now()) {
+            return Outcome::Close(Close::TOO_MANY_REQUESTS);
+        }
+        match id {
+            Some(id) => self.refuse(id, &Refusal::too_many_requests(message)),
+            None => Outcome::Go,
+        }
+    }
+
+    fn refuse(&self, id: u32, refusal: &Refusal) -> Outcome {
+        self.out.reply(protocol::error_reply(id, refusal));
+        Outcome::Go
+    }
+}
+
+/// The reply about all that was sent, from the reply about those that were fixes at all.
+fn whole(mut reply: FixReply, places: &[u32], bad: Vec<IgnoredFix>, bad_seq: Option<u64>) -> FixReply {
+    for ignored in &mut reply.ignored {
+        let place = usize::try_from(ignored.index).ok().and_then(|index| places.get(index));
+        ignored.index = place.copied().unwrap_or(ignored.index);
+    }
+    reply.ignored.extend(bad);
+    reply.ignored.sort_by_key(|ignored| ignored.index);
+    reply.seq = reply.seq.max(bad_seq);
+    reply
+}
+
+fn answered(id: u32, answer: Result<Value, Refusal>) -> String {
+    match answer {
+        Ok(value) => protocol::rpc_reply(id, &value),
+        Err(refusal) => protocol::error_reply(id, &refusal),
+    }
+}
+
+fn expired() -> Refusal {
+    Refusal::token_expired("the token has expired: get a new one")
+}
+
+/// A random name for a connection, in the form of a UUID.
+fn connection_id() -> String {
+    let hex = format!("{:032x}", rand::random::<u128>());
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reply_about_a_batch_speaks_of_places_in_what_was_sent() {
+        let reply = FixReply { seq: Some(3), accepted: 1, ignored: vec![IgnoredFix { index: 1, reason: "late" }] };
+        let bad = vec![IgnoredFix { index: 1, reason: "bad_fix" }];
+        let whole = whole(reply, &[0, 2], bad, Some(7));
+        let places: Vec<_> = whole.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
+        assert_eq!((whole.seq, places), (Some(7), vec![(1, "bad_fix"), (2, "late")]));
+    }
+
+    #[test]
+    fn connection_ids_look_like_uuids_and_differ() {
+        let id = connection_id();
+        assert_eq!((id.len(), id.matches('-').count()), (36, 4));
+        assert_ne!(id, connection_id());
+    }
+}

@@ -1,0 +1,206 @@
+//! One task for one socket: reads frames, writes the outbound queue, keeps the heartbeat.
+//!
+//! The task owns everything of the connection, so its end ends all of it: the session, commands in flight, the
+//! count of admission. The only timer is one `Sleep` that is moved a few times a minute, never per message.
+//! Promise: whoever is closed by us gets a code of `close.rs`, and a client's own Close is answered with its echo.
+
+use super::close::Close;
+use super::commands::{Desk, Outcome};
+use super::handshake;
+use super::listener::{Edge, told};
+use super::outbound::{AGE_MAX, Next, Outbound};
+use super::protocol;
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+/// How long a client may take to answer a ping: SDKs answer at once, a phone that wakes its radio takes seconds.
+const PONG_GRACE: Duration = Duration::from_secs(8);
+/// How long the closing handshake may take.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long after `exp` a client may still refresh its token; SDKs start at `exp`.
+const REFRESH_GRACE: Duration = Duration::from_secs(25);
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Why the loop has ended.
+enum End {
+    /// We close.
+    Close(Close),
+    /// The stream has failed or the peer has hung up; there is nobody to tell.
+    Gone,
+}
+
+/// Serves a socket to its end.
+pub(super) async fn run(mut ws: Box<Socket>, edge: Arc<Edge>, mut drain: watch::Receiver<bool>) {
+    match serve(&mut ws, &edge, &mut drain).await {
+        End::Close(close) => {
+            edge.metrics.closed(close);
+            tracing::debug!(code = close.code, reason = close.reason, "socket closed");
+            let _ = timeout(CLOSE_WAIT, bid_farewell(&mut ws, close)).await;
+        }
+        End::Gone => tracing::debug!("socket gone"),
+    }
+}
+
+async fn serve(ws: &mut Socket, edge: &Arc<Edge>, drain: &mut watch::Receiver<bool>) -> End {
+    let mut desk = Desk::new(Arc::clone(edge));
+    let mut pulse = Pulse::new(edge.config.ping, edge.config.connect_deadline);
+    let mut timer = pin!(sleep_until(pulse.due));
+    let mut draining = pin!(drained(drain, edge.config.drain_spread));
+    loop {
+        let outcome = tokio::select! {
+            message = ws.next() => match message {
+                Some(Ok(message)) => {
+                    pulse.heard = true;
+                    incoming(ws, &mut desk, message).await
+                }
+                Some(Err(err)) => return end_of(&err),
+                None => return End::Gone,
+            },
+            outcome = desk.work() => outcome,
+            () = &mut timer => {
+                let outcome = pulse.beat(&mut desk, edge);
+                timer.as_mut().reset(pulse.due);
+                outcome
+            }
+            () = &mut draining => Outcome::Close(Close::SHUTDOWN),
+        };
+        match outcome {
+            Outcome::Go => {}
+            Outcome::Opened => {
+                pulse.open();
+                timer.as_mut().reset(pulse.due);
+            }
+            Outcome::Close(close) => desk.out.end(close),
+            Outcome::Gone => return End::Gone,
+        }
+        if let Some(end) = flush(ws, &desk.out).await {
+            return end;
+        }
+    }
+}
+
+/// Resolves when the node drains, at a moment of this connection's own, so that not all come back at once.
+async fn drained(drain: &mut watch::Receiver<bool>, spread: Duration) {
+    told(drain).await;
+    tokio::time::sleep(spread.mul_f64(rand::random::<f64>())).await;
+}
+
+async fn incoming(ws: &mut Socket, desk: &mut Desk, message: Message) -> Outcome {
+    match message {
+        Message::Text(text) => desk.frame(&text).await,
+        Message::Binary(_) => Outcome::Close(Close::UNSUPPORTED_DATA),
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+            // tungstenite has queued the pong; it leaves with the next write or flush.
+            let _ = timeout(AGE_MAX, ws.flush()).await;
+            Outcome::Go
+        }
+        Message::Close(_) => {
+            // The echo is sent while the stream is polled to its end; leaving now would show the peer code 1006.
+            let _ = timeout(CLOSE_WAIT, async { while let Some(Ok(_)) = ws.next().await {} }).await;
+            Outcome::Gone
+        }
+    }
+}
+
+/// Writes all that waits. A peer that does not take a frame in time is slow.
+async fn flush(ws: &mut Socket, out: &Outbound) -> Option<End> {
+    loop {
+        match out.next(Instant::now()) {
+            Next::Nothing => return None,
+            Next::Close(close) => return Some(End::Close(close)),
+            Next::Frame(frame) => match timeout(AGE_MAX, ws.send(Message::Text(frame.into()))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(err)) => return Some(end_of(&err)),
+                Err(_) => return Some(End::Close(Close::SLOW)),
+            },
+        }
+    }
+}
+
+/// tungstenite reports faults of the peer but tells it nothing.
+fn end_of(err: &WsError) -> End {
+    match err {
+        WsError::Capacity(_) => End::Close(Close::TOO_BIG),
+        WsError::Utf8(_) => End::Close(Close::INVALID_TEXT),
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
+        WsError::Protocol(_) => End::Close(Close::PROTOCOL_ERROR),
+        WsError::WriteBufferFull(_) => End::Close(Close::SERVER_ERROR),
+        _ => End::Gone,
+    }
+}
+
+/// Sends Close, then reads what still comes: unread bytes would turn our hang-up into a reset that overtakes it.
+async fn bid_farewell(ws: &mut Socket, close: Close) {
+    let frame = CloseFrame { code: CloseCode::from(close.code), reason: Utf8Bytes::from_static(close.reason) };
+    if ws.close(Some(frame)).await.is_err() {
+        return;
+    }
+    while let Some(Ok(_)) = ws.next().await {}
+    let io = ws.get_mut();
+    if io.shutdown().await.is_ok() {
+        let _ = handshake::drain(io).await;
+    }
+}
+
+/// The heartbeat: the connect deadline first, then ping, wait for any message, ping.
+struct Pulse {
+    /// When to beat next.
+    due: Instant,
+    period: Duration,
+    /// Whether anything has come since the last ping.
+    heard: bool,
+    phase: Beat,
+}
+
+enum Beat {
+    Connecting,
+    Ping,
+    Pong,
+}
+
+impl Pulse {
+    fn new(ping: Duration, connect_deadline: Duration) -> Self {
+        // +-10 %, so that a storm of connects does not become a storm of pings each 25 seconds.
+        let period = ping.mul_f64(rand::random_range(0.9..=1.1));
+        Self { due: Instant::now() + connect_deadline, period, heard: true, phase: Beat::Connecting }
+    }
+
+    fn open(&mut self) {
+        self.phase = Beat::Ping;
+        self.due = Instant::now() + self.period;
+    }
+
+    fn beat(&mut self, desk: &mut Desk, edge: &Edge) -> Outcome {
+        match self.phase {
+            Beat::Connecting => return Outcome::Close(Close::STALE),
+            Beat::Ping => {
+                // A ping goes out each time, even to a busy client: SDKs hang up when the server's pings stay away.
+                desk.out.reply(protocol::PING.to_owned());
+                self.heard = false;
+                self.phase = Beat::Pong;
+                self.due += PONG_GRACE.min(self.period / 2);
+            }
+            Beat::Pong if !self.heard => return Outcome::Close(Close::NO_PONG),
+            Beat::Pong => {
+                self.phase = Beat::Ping;
+                self.due += self.period - PONG_GRACE.min(self.period / 2);
+            }
+        }
+        match desk.expires() {
+            Some(expires) if edge.clock.now() > expires + REFRESH_GRACE => Outcome::Close(Close::EXPIRED),
+            _ => Outcome::Go,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The operator's console: a one-time link opens it, a cookie keeps it open, everything it needs is in the binary.
+//!
+//! No password to choose or forget: whoever started the server has the link from its terminal, and it works once.
+//! Promise: key and cookie are compared in constant time, live in memory only and appear in no log.
+
+use super::auth::Secret;
+use super::console_assets;
+use super::http::{State, html, operator};
+use super::live;
+use super::problem::Problem;
+use crate::ids::{PlayerId, QuestId};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::{self, Data, Json, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Consoles that may be open; the oldest gives way.
+const SESSIONS_MAX: usize = 16;
+/// How long the operator's own avatar may play on one token; the page asks for the next one in time.
+const AVATAR_TTL: Duration = Duration::from_secs(15 * 60);
+const COOKIE: &str = "waystone_console";
+
+/// How the console is set up.
+#[derive(Debug, Clone)]
+pub struct ConsoleConfig {
+    /// The key of the one-time link.
+    pub key: Secret,
+    /// The map, as gzipped GeoJSON.
+    pub map: Option<&'static [u8]>,
+    /// Where to ask for a companion in a demo; `None` without one.
+    pub companion: Option<mpsc::Sender<CompanionRequest>>,
+}
+
+/// A wish for a companion that joins a team.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompanionRequest {
+    /// The team's invite code.
+    pub invite: String,
+}
+
+/// The console's state.
+#[derive(Debug)]
+pub(super) struct Console {
+    config: ConsoleConfig,
+    key: Mutex<Option<Secret>>,
+    sessions: Mutex<VecDeque<ConsoleSession>>,
+    readers: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct ConsoleSession {
+    id: Secret,
+    avatar: PlayerId,
+}
+
+impl Console {
+    pub(super) fn new(config: ConsoleConfig) -> Self {
+        let key = Mutex::new(Some(config.key.clone()));
+        Self { config, key, sessions: Mutex::default(), readers: Arc::new(Semaphore::new(live::READERS_MAX)) }
+    }
+
+    /// Spends the key. The id of the new session, or nothing for a wrong or spent key.
+    fn open(&self, key: &str) -> Option<String> {
+        let mut slot = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slot.as_ref()?.matches(key.as_bytes()) {
+            return None;
+        }
+        *slot = None;
+        drop(slot);
+        let id = format!("{:064x}", Wide(rand::random()));
+        // Letters, digits and a hyphen: always an id.
+        let avatar = PlayerId::new(format!("operator-{:08x}", rand::random::<u32>())).ok()?;
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() >= SESSIONS_MAX {
+            sessions.pop_front();
+        }
+        sessions.push_back(ConsoleSession { id: Secret::new(id.as_bytes()), avatar });
+        Some(id)
+    }
+
+    /// The avatar of the session that a request's cookie proves.
+    pub(super) fn session(&self, request: &HttpRequest) -> Option<PlayerId> {
+        let cookies = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+        let mut ids = cookies.flat_map(|line| line.split(';')).filter_map(|pair| {
+            pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+        });
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.find_map(|id| sessions.iter().find(|session| session.id.matches(id.as_bytes())))
+            .map(|session| session.avatar.clone())
+    }
+}
+
+/// 256 random bits, shown in hex.
+struct Wide([u128; 2]);
+
+impl std::fmt::LowerHex for Wide {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}{:032x}", self.0[0], self.0[1])
+    }
+}
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/console").get(async || redirect()))
+        .service(web::resource("/console/open").get(open))
+        .service(web::resource("/console/live").get(stream))
+        .service(web::resource("/console/map.geojson").get(map))
+        .service(web::resource("/console/player").post(player))
+        .service(web::resource("/console/companion").post(companion))
+        .service(web::resource("/console/codes").get(codes).post(codes))
+        .service(web::resource("/console/{path:.*}").get(asset));
+}
+
+fn redirect() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, "/console/")).finish()
+}
+
+#[derive(Deserialize)]
+struct OpenQuery {
+    #[serde(default)]
+    key: String,
+}
+
+async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>) -> HttpResponse {
+    let Some(console) = &state.console else { return no_console() };
+    match console.open(&query.key) {
+        Some(id) => {
+            tracing::info!("console opened");
+            let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict");
+            let mut response = redirect();
+            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        // A second click on the link in the browser that has opened it already.
+        None if console.session(&request).is_some() => redirect(),
+        None => locked(),
+    }
+}
+
+fn no_console() -> HttpResponse {
+    actix_web::ResponseError::error_response(&Problem::new(
+        StatusCode::NOT_FOUND,
+        "This server runs without a console.",
+    ))
+}
+
+/// What to do without a valid key or cookie.
+fn locked() -> HttpResponse {
+    let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Waystone: console closed</title>\
+        <h1>This link has been used or is wrong</h1>\
+        <p>The link to the console works once, in one browser. To get a new one, restart Waystone: \
+        it prints a fresh link when it starts. If you have just opened the link here, reload this page.</p></html>";
+    html(StatusCode::FORBIDDEN, page)
+}
+
+async fn asset(state: Data<State>, request: HttpRequest, path: Path<String>) -> Result<HttpResponse, Problem> {
+    let Some(console) = &state.console else { return Ok(no_console()) };
+    if console.session(&request).is_none() {
+        return Ok(locked());
+    }
+    let asset = console_assets::find(&path).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
+    let etag = console_assets::etag(asset.bytes);
+    let cache = if asset.mime.starts_with("text/html") { "no-store" } else { "no-cache" };
+    let mut response = match request.headers().get(header::IF_NONE_MATCH) {
+        Some(known) if known.as_bytes() == etag.as_bytes() => HttpResponse::NotModified(),
+        _ => HttpResponse::Ok(),
+    };
+    response
+        .content_type(asset.mime)
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::CACHE_CONTROL, cache));
+    Ok(response.body(asset.bytes))
+}
+
+async fn map(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    operator(&state, &request)?;
+    let map = state.console.as_ref().and_then(|console| console.config.map);
+    let map = map.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "This server carries no map."))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/geo+json")
+        .insert_header((header::CONTENT_ENCODING, "gzip"))
+        .insert_header((header::CACHE_CONTROL, "private, max-age=3600"))
+        .body(map))
+}
+
+async fn stream(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    operator(&state, &request)?;
+    let console = state.console.as_ref().ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
+    let place = Arc::clone(&console.readers)
+        .try_acquire_owned()
+        .map_err(|_| Problem::new(StatusCode::TOO_MANY_REQUESTS, "16 consoles are open already; close one."))?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(live::stream(state.clone(), place)))
+}
+
+async fn player(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let avatar = state.console.as_ref().and_then(|console| console.session(&request));
+    let avatar =
+        avatar.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "Open the console by its link first."))?;
+    let token = state.edge.auth.mint_player(&avatar, AVATAR_TTL).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "This server has no secret to sign tokens with; configure an HS256 key.")
+    })?;
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let body = json!({"player": avatar, "token": token, "url": format!("ws://{host}/connect")});
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}
+
+async fn companion(
+    state: Data<State>,
+    request: HttpRequest,
+    wish: Json<CompanionRequest>,
+) -> Result<HttpResponse, Problem> {
+    operator(&state, &request)?;
+    let sender = state.console.as_ref().and_then(|console| console.config.companion.as_ref());
+    let sender = sender.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Only the demo has companions."))?;
+    match sender.try_send(wish.into_inner()) {
+        Ok(()) => Ok(HttpResponse::Accepted().finish()),
+        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Companions are busy; try again.")),
+    }
+}
+
+#[derive(Deserialize)]
+struct CodesQuery {
+    quest: QuestId,
+}
+
+async fn codes(state: Data<State>, request: HttpRequest, query: Query<CodesQuery>) -> Result<HttpResponse, Problem> {
+    operator(&state, &request)?;
+    let codes = state.edge.game.scan_codes(&query.quest);
+    let codes = codes.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No quest of that name is published."))?;
+    let codes: Vec<_> = codes.into_iter().map(|(step, code)| json!({"step": step, "code": code})).collect();
+    let body = json!({"quest": query.quest, "codes": codes});
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn console() -> Console {
+        Console::new(ConsoleConfig { key: Secret::new(*b"one-time-key"), map: None, companion: None })
+    }
+
+    fn with_cookie(value: &str) -> HttpRequest {
+        TestRequest::default().insert_header((header::COOKIE, value)).to_http_request()
+    }
+
+    #[test]
+    fn key_opens_once() {
+        let console = console();
+        assert_eq!(console.open("wrong"), None);
+        let id = console.open("one-time-key").expect("opens");
+        assert_eq!(id.len(), 64);
+        assert_eq!(console.open("one-time-key"), None, "spent");
+        assert!(console.session(&with_cookie(&format!("a=b; {COOKIE}={id}"))).is_some());
+        for cookie in
+            ["", COOKIE, &format!("{COOKIE}="), &format!("{COOKIE}={}", "0".repeat(64)), &format!("x{COOKIE}={id}")]
+        {
+            assert!(console.session(&with_cookie(cookie)).is_none(), "{cookie}");
+        }
+        assert!(!format!("{console:?}").contains(&id));
+    }
+}

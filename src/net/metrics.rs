@@ -1,0 +1,97 @@
+//! What the node counts, as Prometheus text.
+//!
+//! Written by hand: a dozen lines need no registry. Promise: no player, team, address or other unbounded label.
+
+use super::close::{CLOSES, Close};
+use super::limits::Admission;
+use crate::actors::game::Counts;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The edge's own counters.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    admission: Arc<Admission>,
+    refused: AtomicU64,
+    refused_commands: AtomicU64,
+    closed: Vec<AtomicU64>,
+}
+
+impl Metrics {
+    pub(super) fn new(admission: Arc<Admission>) -> Self {
+        let closed = CLOSES.iter().map(|_| AtomicU64::default()).collect();
+        Self { admission, refused: AtomicU64::default(), refused_commands: AtomicU64::default(), closed }
+    }
+
+    /// A connection was refused before it became a session.
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A command ran into a limit.
+    pub(super) fn refused_command(&self) {
+        self.refused_commands.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// We closed a socket.
+    pub(super) fn closed(&self, close: Close) {
+        if let Some(place) = CLOSES.iter().position(|known| *known == close) {
+            self.closed[place].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The whole page.
+    pub(super) fn page(&self, counts: &Counts, ready: bool) -> String {
+        let mut page = String::with_capacity(2048);
+        let mut one = |name: &str, kind: &str, help: &str, value: &dyn std::fmt::Display| {
+            let _ = writeln!(
+                page,
+                "# HELP waystone_{name} {help}\n# TYPE waystone_{name} {kind}\nwaystone_{name} {value}"
+            );
+        };
+        one("ready", "gauge", "Whether the node takes work.", &u8::from(ready));
+        one("connections", "gauge", "Open connections, sockets and HTTP.", &self.admission.open());
+        one("sessions", "gauge", "Live sessions.", &counts.sessions);
+        one("entities", "gauge", "Awake entities.", &counts.entities);
+        one("fixes_total", "counter", "Fixes judged.", &counts.fixes);
+        one("entries_total", "counter", "Journal entries committed.", &counts.entries);
+        one("refused_total", "counter", "Connections refused.", &self.refused.load(Ordering::Relaxed));
+        let limited = self.refused_commands.load(Ordering::Relaxed);
+        one("limited_commands_total", "counter", "Commands refused by a rate limit.", &limited);
+        page.push_str("# HELP waystone_notice_seconds From fix to notice, the last thousand.\n");
+        page.push_str("# TYPE waystone_notice_seconds gauge\n");
+        for (quantile, ms) in [("0.5", counts.notice_p50_ms), ("0.99", counts.notice_p99_ms)] {
+            let _ = writeln!(page, "waystone_notice_seconds{{quantile=\"{quantile}\"}} {}", ms / 1000.0);
+        }
+        page.push_str("# HELP waystone_closed_total Sockets that the server closed, by code.\n");
+        page.push_str("# TYPE waystone_closed_total counter\n");
+        for (close, count) in CLOSES.iter().zip(&self.closed) {
+            let count = count.load(Ordering::Relaxed);
+            let _ = writeln!(page, "waystone_closed_total{{code=\"{}\"}} {count}", close.code);
+        }
+        page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_is_prometheus_text() {
+        let metrics = Metrics::new(Admission::new(1, 1));
+        metrics.closed(Close::SLOW);
+        let page = metrics.page(&Counts { sessions: 3, notice_p99_ms: 12.5, ..Counts::default() }, true);
+        for line in [
+            "waystone_ready 1",
+            "waystone_sessions 3",
+            "waystone_closed_total{code=\"3008\"} 1",
+            "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",
+        ] {
+            assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
+        }
+        assert!(page.ends_with('\n'));
+        assert!(page.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2));
+    }
+}
