@@ -13,3 +13,6 @@ pub mod persist;
 pub mod actors;
 pub mod walk;
 pub mod net;
+pub mod keys;
+pub mod app;
+pub mod demo;
