@@ -26,7 +26,7 @@ export class Card {
 
   #open(title, subtitle, ...body) {
     const shut = el("button", { type: "button", class: "shut", "aria-label": "Close", onclick: () => this.close() }, "×");
-    this.root.replaceChildren(shut, el("h2", {}, title), el("p", { class: "faint" }, subtitle), ...body);
+    this.root.replaceChildren(shut, el("h2", {}, title), el("p", { class: "faint" }, subtitle), ...body.filter(Boolean));
     this.root.hidden = false;
   }
 

@@ -96,15 +96,17 @@ function whyOf(h) {
   details.addEventListener("toggle", () => {
     if (!details.open || body.firstChild) return;
     body.append(gauge(h.why), el("p", {}, whySentence(h.why)), el("p", { class: "faint" }, plausibility(h.why)));
+    requestAnimationFrame(() => details.closest("li").scrollIntoView({ block: "nearest" }));
   });
   return details;
 }
 
 /** The fix against the edge: how far inside or outside, with its circle of accuracy. @param {any} why Evidence */
 export function gauge(why) {
-  const [width, height, middle] = [244, 74, 34];
-  const reach = Math.max(12, (Math.abs(why.distance) + why.accuracy) * 1.15);
-  const px = (m) => (m / reach) * (width / 2 - 6);
+  const [width, height, middle] = [244, 74, 30];
+  const reach = (Math.abs(why.distance) + why.accuracy) * 1.1 + 1;
+  const scale = Math.min((width / 2 - 4) / reach, 27 / Math.max(1, why.accuracy));
+  const px = (m) => m * scale;
   const edge = width / 2;
   const x = edge + px(why.distance);
   const title = `${metres(why.distance)} ${why.distance >= 0 ? "inside" : "outside"}, accuracy ${metres(why.accuracy)}`;
@@ -112,7 +114,7 @@ export function gauge(why) {
     svg("rect", { class: "gauge-out", x: 0, y: 0, width: edge, height: height - 14, rx: 4 }),
     svg("rect", { class: "gauge-in", x: edge, y: 0, width: edge, height: height - 14, rx: 4 }),
     svg("line", { class: "gauge-edge", x1: edge, x2: edge, y1: 0, y2: height - 14 }),
-    svg("circle", { class: "gauge-acc", cx: x, cy: middle, r: Math.max(4, Math.min(px(why.accuracy), width)) }),
+    svg("circle", { class: "gauge-acc", cx: x, cy: middle, r: Math.max(4, px(why.accuracy)) }),
     svg("line", { class: "gauge-way", x1: edge, x2: x, y1: middle, y2: middle }),
     svg("circle", { class: "gauge-fix", cx: x, cy: middle, r: 3.5 }),
     svg("text", { x: (edge + x) / 2, y: middle - 6, "text-anchor": "middle", class: "gauge-m" }, metres(why.distance)),

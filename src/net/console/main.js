@@ -25,11 +25,13 @@ const world = { node: "", quests: [], teams: [], stock: [], reviews: [], players
 /** @type {string | null} */ let chosenQuest = null;
 /** @type {Streets | null} */ let streets = null;
 let welcomed = false;
+/** @type {string | null} the reader's own team, as last shown */ let shownTeam = null;
 const names = new Map();
 
 const regions = new Regions();
 const players = new Players();
-const map = new MapView(byId("map"), [regions, players]);
+const map = new MapView(byId("map"), [regions, players, regions.names]);
+regions.avoid = () => (players.avatar ? [players.avatar.at()] : []);
 const rates = new Rates();
 const quest = () => world.quests.find((q) => q.id === chosenQuest) ?? world.quests[0] ?? null;
 const team = (id) => world.teams.find((t) => t.id === id) ?? null;
@@ -102,10 +104,7 @@ function chooseTeam(id) {
   players.team = id;
   events.only(id);
   say(byId("events-of"), id ? `of ${team(id)?.name ?? id}` : "");
-  byId("legend").hidden = id === null;
   if (id !== null) {
-    byId("legend-dot").style.background = teamColour(id);
-    say(byId("legend-team"), team(id)?.name ?? id);
     const spots = (team(id)?.members ?? []).map((player) => players.at(player)).filter(Boolean);
     const open = (quest()?.places ?? []).filter((place) => regionState(place.id, team(id)) === "open");
     map.fit(union([...spots.map(([x, y]) => [x, y, x, y]), ...open.map((place) => boxOf(place.outline))]) ?? home());
@@ -121,7 +120,13 @@ function regionState(place, of) {
 }
 
 function showTeams() {
-  const of = chosenTeam === null ? null : team(chosenTeam);
+  const of = team(chosenTeam ?? me.team?.id);
+  byId("legend").hidden = of === null;
+  byId("legend-close").hidden = chosenTeam === null;
+  if (of) {
+    byId("legend-dot").style.background = teamColour(of.id);
+    say(byId("legend-team"), of.name);
+  }
   regions.states = new Map(of ? regions.places.map((place) => [place.id, regionState(place.id, of)]) : []);
   panel.showTeams(world.teams, quest(), chosenTeam, me.team?.id ?? null);
   panel.showStock(world.stock);
@@ -222,13 +227,18 @@ function playerChanged() {
   byId("modes").hidden = !on;
   document.body.classList.toggle("playing", on);
   phone.show();
+  if (shownTeam !== (me.team?.id ?? null)) {
+    shownTeam = me.team?.id ?? null;
+    showTeams();
+  }
   const covered = on && !byId("phone").classList.contains("folded") ? byId("phone").offsetHeight : 0;
   map.pad = [64, 40, 48 + covered, 40];
   if (joined) {
     const place = quest()?.places[0];
     const near = place && distance(me.here, middleOf(place.outline)) < 500 ? [boxOf(place.outline)] : [];
-    map.fit(union([[...me.here, ...me.here], ...near]));
+    map.fit(union([[...me.here, ...me.here], ...near]), 16.8);
   }
+  if (on && me.way.length > 0 && !walkIsOff() && !map.held) map.reveal(me.here);
   map.touch();
 }
 

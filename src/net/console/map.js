@@ -63,9 +63,9 @@ export class MapView {
     this.frame ??= requestAnimationFrame((now) => this.#draw(now));
   }
 
-  /** @param {import("./geo.js").Box | null} box */
-  fit(box) {
-    if (box) this.#glide(this.view.fitted(box, this.pad));
+  /** @param {import("./geo.js").Box | null} box @param {number} [most] zoom */
+  fit(box, most) {
+    if (box) this.#glide(this.view.fitted(box, this.pad, most));
   }
 
   /** @param {[number, number]} point Moves there unless it is in sight already. */

@@ -52,8 +52,9 @@ export class Panel {
     for (const team of sorted) {
       const row = this.teamRows.get(team.id);
       const button = row.firstChild;
+      row.classList.toggle("mine", team.id === mine);
       button.setAttribute("aria-pressed", String(chosen === team.id));
-      say(row.querySelector(".name"), team.id === mine ? `${team.name} (you)` : team.name);
+      say(row.querySelector(".name"), team.id === mine && team.name !== "You" ? `${team.name} (you)` : team.name);
       say(row.querySelector(".score"), count(team.points));
       progress(row.querySelector(".bar"), team, steps);
     }

@@ -11,6 +11,8 @@ import { bearing, depth, middleOf } from "./geo.js";
 const STATES = { connecting: "connecting", live: "connected", waiting: "reconnecting", over: "ended", off: "" };
 const VERBS = { visit: "Go there", answer: "Answer", scan: "Scan", photo: "Photo", follow: "Walk along", choose: "Choose" };
 
+const stay = (s) => (s < 120 ? `${s} s` : `${Math.round(s / 60)} min`);
+
 export class Phone {
   /** @param {import("./player.js").Player} player @param {{step: (id: string) => string, place: (id: string) => string}} names */
   constructor(player, names) {
@@ -153,7 +155,7 @@ export class Phone {
       controls.append(button(label, () => send("quest.hint", { hint: i }), { class: "quiet", "data-from": at, "data-label": label }));
     });
     const rules = [
-      VERBS[step.verb], step.points && `${step.points} points`, step.stay_s && `stay ${duration(step.stay_s * 1000)} min`,
+      VERBS[step.verb], step.points && `${step.points} points`, step.stay_s && `stay ${stay(step.stay_s)}`,
       step.members > 1 && `${step.members} of you`,
     ].filter(Boolean).join(" · ");
     return el("li", { "data-step": step.id },

@@ -69,6 +69,7 @@ export class Player {
       if (!kept?.token) return;
       this.kept = kept;
       this.here = kept.here;
+      this.way = kept.way ?? [];
       this.seq = kept.seq;
       this.notices = kept.notices ?? [];
       this.#open();
@@ -238,7 +239,7 @@ export class Player {
         .then((reply) => { this.ignored = reply?.ignored?.[0]?.reason ?? ""; }, () => {});
     }
     Object.assign(this.kept, {
-      here: this.here, seq: this.seq, position: this.session?.position ?? null, notices: this.notices.slice(0, 30),
+      here: this.here, way: this.way, seq: this.seq, position: this.session?.position ?? null, notices: this.notices.slice(0, 30),
     });
     sessionStorage.setItem(KEPT, JSON.stringify(this.kept));
     this.world.changed();

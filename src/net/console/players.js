@@ -4,10 +4,12 @@
 // Promise: a `Layer` for map.js. A dot that the server no longer sends is gone at once. Gliding never runs ahead of
 // what the server said: it takes as long as the last two changes lay apart, at most a second and a half.
 
+import { fromWorld, toWorld } from "./geo.js";
 import { teamColour, theme } from "./theme.js";
 
 /** @typedef {{id: string, team: string | null, lon: number, lat: number, acc: number}} Dot */
-/** @typedef {Dot & {from: [number, number], to: [number, number], start: number, span: number, seen: number}} Moving */
+/** @typedef {Dot & {from: [number, number], to: [number, number], start: number, span: number, seen: number}} Moving
+ *  `from` and `to` are world coordinates: no logarithm a dot and frame */
 
 const MANY = 3000;
 
@@ -32,16 +34,18 @@ export class Players {
     for (const dot of dots) {
       const old = this.dots.get(dot.id);
       if (!old) {
-        const at = /** @type {[number, number]} */ ([dot.lon, dot.lat]);
+        const at = toWorld([dot.lon, dot.lat]);
         this.dots.set(dot.id, { ...dot, from: at, to: at, start: now, span: 1000, seen: stamp });
         continue;
       }
       old.seen = stamp;
       old.team = dot.team;
       old.acc = dot.acc;
-      if (old.to[0] === dot.lon && old.to[1] === dot.lat) continue;
+      if (old.lon === dot.lon && old.lat === dot.lat) continue;
       old.from = place(old, now);
-      old.to = [dot.lon, dot.lat];
+      old.to = toWorld([dot.lon, dot.lat]);
+      old.lon = dot.lon;
+      old.lat = dot.lat;
       old.span = Math.max(150, Math.min(1500, now - old.start));
       old.start = now;
     }
@@ -52,7 +56,7 @@ export class Players {
   at(id) {
     if (id === this.me && this.avatar) return this.avatar.at();
     const dot = this.dots.get(id);
-    return dot ? place(dot, performance.now()) : null;
+    return dot ? fromWorld(...place(dot, performance.now())) : null;
   }
 
   /** @param {[number, number]} px @param {import("./view.js").View} view @returns {string | null} */
@@ -61,7 +65,7 @@ export class Players {
     let best = null;
     let nearest = 12;
     for (const dot of this.dots.values()) {
-      const [dx, dy] = view.project(place(dot, now));
+      const [dx, dy] = view.fromWorld(place(dot, now));
       const d = Math.hypot(dx - x, dy - y);
       if (d < nearest) [best, nearest] = [dot.id, d];
     }
@@ -72,13 +76,13 @@ export class Players {
     const colours = theme();
     let moving = false;
     const small = this.dots.size > MANY;
-    const radius = (small ? 3 : 5) * Math.max(0.7, Math.min(1.2, 1 + (view.zoom - 16) * 0.12));
+    const radius = (small ? 3 : 5) * Math.max(0.5, Math.min(1.2, 1 + (view.zoom - 16) * 0.12));
     /** @type {Map<string, [number, number][]>} */
     const groups = new Map();
     for (const dot of this.dots.values()) {
       if (dot.id === this.me && this.avatar) continue;
       if (now - dot.start < dot.span) moving = true;
-      const [x, y] = view.project(place(dot, now));
+      const [x, y] = view.fromWorld(place(dot, now));
       if (x < -10 || y < -10 || x > view.width + 10 || y > view.height + 10) continue;
       if (dot.id === this.chosen) this.#accuracy(ctx, view, [x, y], dot.acc, teamColour(dot.team));
       const faded = this.team !== null && dot.team !== this.team;
@@ -98,8 +102,8 @@ export class Players {
       }
       ctx.fillStyle = key.slice(1);
       ctx.strokeStyle = colours.dotEdge;
-      ctx.lineWidth = small ? 1 : 2.5;
-      ctx.stroke();
+      ctx.lineWidth = 2.5;
+      if (!small) ctx.stroke();
       ctx.fill();
     }
     ctx.globalAlpha = 1;

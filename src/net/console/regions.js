@@ -23,6 +23,8 @@ export class Regions {
     this.chosen = null;
     /** @type {Map<string, number>} id -> when it lit up, for a short glow */
     this.glows = new Map();
+    /** Points that no name may cover. @type {() => [number, number][]} */
+    this.avoid = () => [];
   }
 
   /** Lights a place up for a moment. @param {string} place */
@@ -72,10 +74,18 @@ export class Regions {
         ctx.globalAlpha = 1;
       }
     }
-    /** @type {number[][]} */
-    const taken = [];
-    for (const place of this.places) this.#label(ctx, view, place, colours, taken);
     return moving;
+  }
+
+  /** The places' names, as a layer of their own above the players. @returns {import("./map.js").Layer} */
+  get names() {
+    return {
+      draw: (ctx, view) => {
+        const taken = this.avoid().map((p) => view.project(p)).map(([x, y]) => [x - 12, y - 12, x + 12, y + 12]);
+        for (const place of this.places) this.#label(ctx, view, place, theme(), taken);
+        return false;
+      },
+    };
   }
 
   #label(ctx, view, place, colours, taken) {
@@ -87,9 +97,12 @@ export class Regions {
     const half = ctx.measureText(title).width / 2 + 3;
     const [x, middle] = view.project(labelSpot(place.outline));
     if (x < -half || middle < -30 || x > view.width + half || middle > view.height + 30) return;
-    const y = [0, -18, 18, -34, 34].map((dy) => middle + dy).find((at) => (
-      !taken.some((box) => x - half < box[2] && x + half > box[0] && at - 9 < box[3] && at + 9 > box[1]))) ?? middle;
-    taken.push([x - half, y - 9, x + half, y + (inside > 0 ? 23 : 9)]);
+    const low = inside > 0 ? 23 : 9;
+    const y = [0, -22, 22, -38, 38].map((dy) => middle + dy).find((at) => (
+      !taken.some((box) => x - half < box[2] && x + half > box[0] && at - 9 < box[3] && at + low > box[1])))
+      ?? (view.zoom < 15 ? null : middle);
+    if (y === null) return;
+    taken.push([x - half, y - 9, x + half, y + low]);
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
     ctx.lineJoin = "round";

@@ -92,7 +92,7 @@ export class Session {
 
   async #hello(socket) {
     /** @type {any} */
-    const connect = { token: this.token, name: "waystone-console" };
+    const connect = { token: this.token };
     if (this.position) {
       const { channel, epoch, offset } = this.position;
       connect.subs = { [channel]: { recover: true, epoch, offset } };

@@ -36,8 +36,13 @@ export class View {
 
   /** Screen pixels of a point. @param {[number, number]} point @returns {[number, number]} */
   project(point) {
-    const [x, y] = toWorld(point);
-    return [(x - this.x) * this.scale + this.width / 2, (y - this.y) * this.scale + this.height / 2];
+    return this.fromWorld(toWorld(point));
+  }
+
+  /** Screen pixels of world coordinates. @param {[number, number]} world @returns {[number, number]} */
+  fromWorld([x, y]) {
+    const scale = this.scale;
+    return [(x - this.x) * scale + this.width / 2, (y - this.y) * scale + this.height / 2];
   }
 
   /** The point under a pixel. @param {number} px @param {number} py @returns {[number, number]} */
@@ -60,14 +65,17 @@ export class View {
     this.y += dy / before - dy / this.scale;
   }
 
-  /** A view that shows the box within the padding. @param {import("./geo.js").Box} box @param {number[]} pad top, right, bottom, left */
-  fitted(box, pad) {
+  /**
+   * A view that shows the box within the padding.
+   * @param {import("./geo.js").Box} box @param {number[]} pad top, right, bottom, left
+   * @param {number} [most] zoom */
+  fitted(box, pad, most = 18) {
     const [x0, y1] = toWorld([box[0], box[1]]);
     const [x1, y0] = toWorld([box[2], box[3]]);
     const wide = Math.max(60, this.width - pad[1] - pad[3]) / Math.max(1e-9, x1 - x0);
     const high = Math.max(60, this.height - pad[0] - pad[2]) / Math.max(1e-9, y1 - y0);
     const view = this.copy();
-    view.zoom = Math.max(ZOOM_MIN, Math.min(18, Math.log2(Math.min(wide, high) / WORLD)));
+    view.zoom = Math.max(ZOOM_MIN, Math.min(most, Math.log2(Math.min(wide, high) / WORLD)));
     view.x = (x0 + x1) / 2 + (pad[1] - pad[3]) / 2 / view.scale;
     view.y = (y0 + y1) / 2 + (pad[2] - pad[0]) / 2 / view.scale;
     return view;
