@@ -36,7 +36,7 @@ mod writer;
 
 pub use schema::{DATABASE, LOCK, OpenError};
 
-/// Requests that wait for the writer: two batches, about 50 ms of work; beyond it who asks waits here.
+/// Requests that wait for the writer: two batches, tens of milliseconds of work; beyond it who asks waits here.
 const QUEUE: usize = 1024;
 /// Snapshots that wait: a cache is not worth more memory.
 const SNAPSHOTS: usize = 256;

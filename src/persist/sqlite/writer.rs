@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Appends in one transaction at most: beyond it the commit's share of the cost is below 1 %, and waits only grow.
+/// Appends in one transaction at most: eight full statements; more would only make each of them wait longer.
 const BATCH: usize = 512;
 /// Snapshots that travel with a transaction at most, so that they never hold appends up for long.
 const SAVES: usize = 32;
