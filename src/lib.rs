@@ -13,3 +13,4 @@ pub mod persist;
 pub mod actors;
 pub mod walk;
 pub mod net;
+pub mod config;
