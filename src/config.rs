@@ -18,7 +18,7 @@ mod tests;
 mod value;
 
 pub use fault::{Fault, Faults, Source};
-pub use key_file::{KeyFileError, read_public_key, read_secret};
+pub use key_file::{DATA_KEY, KeyFileError, data_key, read_public_key, read_secret};
 pub use overrides::Overrides;
 pub use terminal::{ColorChoice, Terminal};
 

@@ -14,3 +14,6 @@ pub mod actors;
 pub mod walk;
 pub mod net;
 pub mod config;
+pub mod telemetry;
+pub mod cli;
+pub mod app;

@@ -71,7 +71,9 @@ fn auth(config: &Config, source: &dyn Fn(&str) -> Source) -> Vec<Fault> {
         .filter_map(|(key, read)| Some((key, read.err()?)))
         .map(|(key, error)| {
             let help = match error {
-                KeyFileError::Read { .. } => "check the path, and that this user may read the file",
+                KeyFileError::Read { .. } | KeyFileError::Make { .. } => {
+                    "check the path, and that this user may read the file"
+                }
                 KeyFileError::NoKey { .. } => "replace what the file holds",
             };
             Fault::new(source(key), format!("{key}: {error}"), help)

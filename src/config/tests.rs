@@ -215,3 +215,24 @@ fn terminals_are_judged_by_convention() {
     assert!(detect(ColorChoice::Auto, &[("CI", "false")], true).interactive);
     assert!(!detect(ColorChoice::Auto, &[], false).interactive);
 }
+
+#[test]
+fn a_data_folder_has_one_key_that_only_its_owner_reads() {
+    let folder = Folder::new();
+    let data = folder.path("deep/data");
+    let first = data_key(&data).expect("made");
+    assert_eq!(first.expose().len(), 64);
+    assert!(data_key(&data).expect("read") == first, "a second start finds the first one's key");
+    assert!(data_key(&folder.path("other")).expect("made") != first, "each folder has its own");
+    let left: Vec<_> =
+        std::fs::read_dir(&data).expect("there").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, [DATA_KEY], "nothing is left beside it");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(data.join(DATA_KEY)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    std::fs::write(data.join(DATA_KEY), "").expect("written");
+    assert!(matches!(data_key(&data), Err(KeyFileError::NoKey { .. })), "an empty key is refused, not replaced");
+}
