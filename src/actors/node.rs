@@ -76,10 +76,13 @@ pub struct RunningNode {
     tasks: TaskTracker,
 }
 
+/// The way into one shard: its credits, and its actor once it has started.
+type Inbox = (Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>);
+
 /// The shards of this node: where requests are delivered.
 #[derive(Debug)]
 pub struct Shards {
-    inboxes: Vec<(Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>)>,
+    inboxes: Vec<Inbox>,
 }
 
 impl Shards {

@@ -6,7 +6,7 @@ use crate::demo::{self, Demo, DemoError, Settings};
 use crate::net::listener::ListenError;
 use anyhow::Context as _;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -127,7 +127,7 @@ fn introduce(demo: &Demo, args: &DemoArgs, console: &str, took: Duration, out: &
 
 /// The flag that a second command needs to find the same folder.
 fn data_flag(args: &DemoArgs) -> String {
-    if args.data == PathBuf::from(DATA) { String::new() } else { format!(" --data {}", args.data.display()) }
+    if args.data == Path::new(DATA) { String::new() } else { format!(" --data {}", args.data.display()) }
 }
 
 /// Asks the desktop to open a page. Without a desktop the address has been printed.

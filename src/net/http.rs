@@ -175,7 +175,7 @@ async fn ready(state: Data<State>) -> Result<&'static str, Problem> {
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {
-    let page = state.edge.metrics.page(&state.overview().counts, state.ready().is_ok());
+    let page = state.edge.metrics.page(&state.edge.game.counts(), state.ready().is_ok());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page)
 }
 
