@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln";
 
 /// Every fix that came, in order; the connection breaks once, under the third.
+#[expect(clippy::disallowed_methods, reason = "the server ends with the test's runtime")]
 async fn server() -> (String, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("ws://{}/connect", listener.local_addr().expect("bound"));
