@@ -1,7 +1,7 @@
 //! Where live players are, for the operator's map and for team-mates with whom they share. In memory only, gone
 //! when the session ends: never logged, never stored.
 
-use crate::actors::game::PlayerDot;
+use crate::actors::cards::PlayerDot;
 use crate::actors::session::SessionMessage;
 use crate::geo::position::Fix;
 use crate::ids::{PlayerId, TeamId};

@@ -4,6 +4,8 @@
 //! means that it was not done, except `Expired`, which leaves it open: a message with a cause may simply be sent again.
 //! Today each shard is owned by this node; a remote owner becomes another [`Deliver`] behind the same call.
 
+#![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
+
 use crate::ids::EntityId;
 use crate::quest::aggregate::Message;
 use crate::quest::guidance::Guidance;
