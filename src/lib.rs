@@ -15,5 +15,7 @@ pub mod walk;
 pub mod net;
 pub mod config;
 pub mod telemetry;
-pub mod cli;
+pub mod keys;
 pub mod app;
+pub mod demo;
+pub mod cli;

@@ -7,7 +7,7 @@ use waystone::cli::serve::Prepared;
 use waystone::cli::{self, Cli, Command, Exit, Output};
 use waystone::clock::Clock;
 use waystone::config::{self, Terminal};
-use waystone::{app, telemetry};
+use waystone::telemetry;
 
 /// The least number of workers: with one, a long decision would hold up every socket.
 const WORKERS_MIN: usize = 2;
@@ -49,12 +49,12 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             Prepared::End(exit) => Ok(exit),
             Prepared::Run(config) => {
                 telemetry::install(&config.log, terminal)?;
-                runtime()?.block_on(app::serve(*config, terminal))
+                runtime()?.block_on(cli::serve::run(&config, out))
             }
         },
         Command::Demo(args) => {
             telemetry::install(&log, terminal)?;
-            runtime()?.block_on(app::demo(args, terminal))
+            runtime()?.block_on(cli::demo::run(&args, out))
         }
         Command::Replay(args) => {
             telemetry::install(&log, terminal)?;

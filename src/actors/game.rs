@@ -218,11 +218,6 @@ impl Game {
         }
     }
 
-    /// A number that grows with every change of teams, stock or reviews.
-    pub fn overview_version(&self) -> u64 {
-        self.node.overview.lock().version
-    }
-
     /// Where live players are now, for the operator.
     pub fn players(&self) -> Vec<PlayerDot> {
         self.node.positions.all()

@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Requests under way for one shard: bounds the mailbox of its actor, which ractor does not.
 const SHARD_INBOX: usize = 1_024;
@@ -76,10 +76,13 @@ pub struct RunningNode {
     tasks: TaskTracker,
 }
 
+/// The way into one shard: its credits, and its actor once it has started.
+type Inbox = (Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>);
+
 /// The shards of this node: where requests are delivered.
 #[derive(Debug)]
 pub struct Shards {
-    inboxes: Vec<(Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>)>,
+    inboxes: Vec<Inbox>,
 }
 
 impl Shards {
@@ -174,7 +177,16 @@ pub enum StartError {
 async fn take_on(node: &Node, shard: Shard, acked: u64, head: u64) -> Result<usize, ReadError> {
     let (mut after, mut count) = (acked, 0);
     while after < head {
-        let page = node.journal.undelivered(shard, after, UNDELIVERED_PAGE).await?;
+        let page = match node.journal.undelivered(shard, after, UNDELIVERED_PAGE).await {
+            Ok(page) => page,
+            // One entry that cannot be read stops its own entity, not the node.
+            Err(ReadError::Corrupt { entity, seq, offset, reason }) if offset > after => {
+                error!(entity, seq, reason, "messages of an entry that cannot be read are not carried on");
+                after = offset;
+                continue;
+            }
+            Err(err) => return Err(err),
+        };
         let Some(last) = page.last() else { break };
         after = last.offset;
         count += page.len();

@@ -42,8 +42,6 @@ pub struct Board {
     pub reviews: BTreeMap<(PlayerId, QuestId, StepId), ReviewCard>,
     /// The latest happenings, oldest first.
     pub recent: VecDeque<Arc<Happening>>,
-    /// Grows with every change of teams, stock or reviews.
-    pub version: u64,
     /// The last entry of each entity that was taken in.
     taken: HashMap<EntityId, u64>,
 }
@@ -133,7 +131,6 @@ impl Board {
             (State::Player(player), EntityId::Player(id)) => self.project_reviews(player, id, stored.entry.at),
             _ => {}
         }
-        self.version += 1;
     }
 
     /// A player's photos that wait, as the state has them.

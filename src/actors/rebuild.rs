@@ -6,7 +6,7 @@
 use crate::actors::node::Node;
 use crate::cluster::router::DELIVERY_DEADLINE;
 use crate::ids::EntityId;
-use crate::persist::{Claim, Stored};
+use crate::persist::{Claim, ReadError, Stored};
 use crate::quest::aggregate::Aggregate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,15 +35,27 @@ pub async fn run(node: Arc<Node>, claims: Vec<Claim>, stop: CancellationToken) {
 
 type Folded = BTreeMap<EntityId, (Aggregate, Stored)>;
 
-async fn fold(node: &Node, claim: &Claim) -> Result<Folded, crate::persist::ReadError> {
+async fn fold(node: &Node, claim: &Claim) -> Result<Folded, ReadError> {
     let mut entities: Folded = BTreeMap::new();
     let mut after = 0;
     while after < claim.head {
-        let page = node.journal.scan(claim.shard, after, PAGE).await?;
+        let page = match node.journal.scan(claim.shard, after, PAGE).await {
+            Ok(page) => page,
+            // The card of the one entity is stale; the others are not.
+            Err(ReadError::Corrupt { offset, .. }) if offset > after => {
+                after = offset;
+                continue;
+            }
+            Err(err) => return Err(err),
+        };
         let Some(last) = page.last() else { break };
         after = last.offset;
         for stored in page.into_iter().filter(|stored| stored.offset <= claim.head) {
             let id = stored.entity.clone();
+            // Behind an entry that cannot be read an entity stands still.
+            if entities.get(&id).map_or(1, |(aggregate, _)| aggregate.seq + 1) != stored.entry.seq {
+                continue;
+            }
             let slot = entities.entry(id.clone()).or_insert_with(|| (Aggregate::new(id), stored.clone()));
             slot.0.apply(&stored.entry);
             slot.1 = stored;

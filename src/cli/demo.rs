@@ -1,7 +1,14 @@
-//! What the demo may be told.
+//! `demo`: what it may be told, and what it prints: one list of addresses, then nothing.
 
+use super::{Exit, Output};
+use crate::app::{QuestSource, StartError};
+use crate::demo::{self, Demo, DemoError, Settings};
+use crate::net::listener::ListenError;
+use anyhow::Context as _;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The port of the demo and of the default configuration.
 const PORT: u16 = 7170;
@@ -51,6 +58,86 @@ impl Default for DemoArgs {
             open: false,
             no_open: false,
         }
+    }
+}
+
+/// Plays the demo until it is stopped.
+pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
+    let quest = args.quest.as_ref().map(|path| {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        anyhow::Ok(QuestSource { name: path.display().to_string(), text })
+    });
+    let settings = Settings {
+        port: args.port,
+        data: args.data.clone(),
+        seed: args.seed,
+        walkers: args.walkers,
+        pace: args.pace,
+        quest: quest.transpose()?,
+    };
+    let demo = match demo::start(&settings).await {
+        Ok(demo) => demo,
+        Err(DemoError::Start(StartError::Listen(ListenError::PortTaken { port }))) => {
+            out.error(format_args!("port {port} is taken, perhaps by another Waystone"))?;
+            out.remark("  waystone demo --port 0       takes any free port")?;
+            out.remark(format_args!("  waystone demo --port {}    takes the next one", port.saturating_add(1)))?;
+            return Ok(Exit::Failed);
+        }
+        Err(DemoError::Start(StartError::Quest(report))) => {
+            out.line(report.render(out.terminal().color))?;
+            return Ok(Exit::Faults);
+        }
+        Err(err) => return Err(err.into()),
+    };
+    let console = format!("http://{}/console/open?key={}", demo.addr(), demo.console_key);
+    introduce(&demo, args, &console, begun.elapsed(), out)?;
+    if args.open || (!args.no_open && out.terminal().interactive) {
+        open_browser(&console, out)?;
+    }
+    super::stopped().await?;
+    demo.drain().await;
+    Ok(Exit::Done)
+}
+
+/// The list that a newcomer needs, and nothing after it.
+fn introduce(demo: &Demo, args: &DemoArgs, console: &str, took: Duration, out: &mut Output) -> std::io::Result<()> {
+    let addr = demo.addr();
+    let version = env!("CARGO_PKG_VERSION");
+    out.line(format_args!("waystone {version} · demo · single node · {}", demo.title()))?;
+    out.line("")?;
+    out.list(&[
+        ("Console", format!("{console}   (opens once)")),
+        ("API", format!("http://{addr}/v1")),
+        (
+            "WebSocket",
+            format!(
+                "ws://{addr}/connect   (any Centrifuge SDK; token: waystone token mint --player me{})",
+                data_flag(args)
+            ),
+        ),
+        ("Health", format!("http://{addr}/readyz   metrics at /metrics")),
+        ("Data", format!("{}   (delete it to start over)", args.data.display())),
+        ("Playing", format!("{} walkers, seed {}", args.walkers, args.seed)),
+        ("Stop", "Ctrl-C".to_owned()),
+    ])?;
+    out.line("")?;
+    out.line(format_args!("  ready in {} ms", took.as_millis()))
+}
+
+/// The flag that a second command needs to find the same folder.
+fn data_flag(args: &DemoArgs) -> String {
+    if args.data == Path::new(DATA) { String::new() } else { format!(" --data {}", args.data.display()) }
+}
+
+/// Asks the desktop to open a page. Without a desktop the address has been printed.
+fn open_browser(url: &str, out: &mut Output) -> std::io::Result<()> {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let null = std::process::Stdio::null;
+    let opened = std::process::Command::new(opener).arg(url).stdin(null()).stdout(null()).stderr(null()).spawn();
+    match opened {
+        Ok(_) => Ok(()),
+        Err(_) => out.remark("  no browser was opened: open the console's address yourself"),
     }
 }
 

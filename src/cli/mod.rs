@@ -86,5 +86,15 @@ pub enum Command {
     Verify(verify::VerifyArgs),
 }
 
+/// Waits until someone wants the server to end: Ctrl-C, or SIGTERM as service managers send.
+async fn stopped() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,17 @@
 //! What `serve` may be told, and its configuration from all layers.
 
 use super::{Exit, Output, Talk};
+use crate::app::{self, QuestSource, StartError};
+use crate::clock::Clock;
 use crate::config::{self, Config, Overrides};
+use crate::keys;
+use crate::net::auth::{Auth, AuthConfig, Key, Secret};
+use crate::net::console::ConsoleConfig;
+use crate::net::listener::EdgeConfig;
+use anyhow::Context as _;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The server, by its configuration.
 ///
@@ -107,4 +115,47 @@ pub fn prepare(
         Err(faults) => out.error(faults).map(|()| Prepared::End(Exit::Faults)),
     }
     .map_err(Into::into)
+}
+
+/// Serves until it is told to end.
+pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
+    let secret = config.auth.hs256_secret_file.as_deref().map(config::read_secret).transpose()?;
+    let public = config.auth.public_key_file.as_deref().map(config::read_public_key).transpose()?;
+    let hs256 = secret.clone().map(Key::hs256).transpose()?;
+    let keys = hs256.into_iter().chain(public).collect();
+    let parties = AuthConfig { audience: config.auth.audience.clone(), issuer: config.auth.issuer.clone() };
+    let auth = Arc::new(Auth::new(keys, parties, Clock::system()));
+    let mut edge = EdgeConfig::new(config.http.listen);
+    edge.hosts = config.http.public_host.iter().cloned().collect();
+    edge.origins.clone_from(&config.http.origins);
+    edge.connections_max = config.http.connections_max;
+    edge.connections_per_ip_max = config.http.connections_per_address_max;
+    edge.drain_deadline = config.drain.deadline;
+    let link = keys::link_key();
+    edge.console = Some(ConsoleConfig { key: Secret::new(link.as_bytes()), map: None, companion: None });
+    let mut quests = Vec::with_capacity(config.quests.files.len());
+    for path in &config.quests.files {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        quests.push(QuestSource { name: path.display().to_string(), text });
+    }
+    // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
+    let codes = config::data_key(&config.store.data)?;
+    let app = match app::start(&config.store.data, &codes, &quests, auth, edge).await {
+        Ok(app) => app,
+        Err(StartError::Quest(report)) => {
+            out.line(report.render(out.terminal().color))?;
+            return Ok(Exit::Faults);
+        }
+        Err(err) => return Err(err.into()),
+    };
+    let addr = app.addr();
+    out.list(&[
+        ("Console", format!("http://{addr}/console/open?key={link}   (opens once)")),
+        ("WebSocket", format!("ws://{addr}/connect")),
+        ("Health", format!("http://{addr}/readyz")),
+        ("Data", config.store.data.display().to_string()),
+    ])?;
+    super::stopped().await?;
+    app.drain().await;
+    Ok(Exit::Done)
 }

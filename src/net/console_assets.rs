@@ -13,9 +13,44 @@ pub(super) struct Asset {
     pub(super) bytes: &'static [u8],
 }
 
+/// A file of this folder.
+macro_rules! asset {
+    ($path:literal, $mime:expr) => {
+        Asset { path: $path, mime: $mime, bytes: include_bytes!(concat!("console/", $path)) }
+    };
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
 /// Every file.
-pub(super) const ASSETS: &[Asset] =
-    &[Asset { path: "index.html", mime: "text/html; charset=utf-8", bytes: include_bytes!("console/index.html") }];
+pub(super) const ASSETS: &[Asset] = &[
+    asset!("app.css", STYLE),
+    asset!("basemap.js", SCRIPT),
+    asset!("card.js", SCRIPT),
+    asset!("chart.js", SCRIPT),
+    asset!("dom.js", SCRIPT),
+    asset!("events.js", SCRIPT),
+    asset!("format.js", SCRIPT),
+    asset!("geo.js", SCRIPT),
+    asset!("icon.svg", "image/svg+xml"),
+    asset!("index.html", HTML),
+    asset!("labels.js", SCRIPT),
+    asset!("live.js", SCRIPT),
+    asset!("main.js", SCRIPT),
+    asset!("map.css", STYLE),
+    asset!("map.js", SCRIPT),
+    asset!("panel.js", SCRIPT),
+    asset!("phone.js", SCRIPT),
+    asset!("player.js", SCRIPT),
+    asset!("players.js", SCRIPT),
+    asset!("regions.js", SCRIPT),
+    asset!("session.js", SCRIPT),
+    asset!("streets.js", SCRIPT),
+    asset!("theme.js", SCRIPT),
+    asset!("view.js", SCRIPT),
+];
 
 /// The file of a path; the empty path is the page itself.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {

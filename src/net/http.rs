@@ -17,6 +17,7 @@ use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{Service, ServiceFactory, map_config};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::error::JsonPayloadError;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::{Next, from_fn};
@@ -143,13 +144,14 @@ async fn run(state: Data<State>, mut connections: mpsc::Receiver<HttpIo>) {
 fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
     config
         .app_data(state)
-        .app_data(
-            JsonConfig::default().limit(BODY_BYTES_MAX).error_handler(|err, _| said(StatusCode::BAD_REQUEST, &err)),
-        )
-        .app_data(QueryConfig::default().error_handler(|err, _| said(StatusCode::BAD_REQUEST, &err)))
-        .service(web::resource("/livez").get(alive))
-        .service(web::resource("/healthz").get(alive))
-        .service(web::resource("/readyz").get(ready))
+        .app_data(JsonConfig::default().limit(BODY_BYTES_MAX).error_handler(|err, _| match err {
+            JsonPayloadError::ContentType => Problem::of(StatusCode::UNSUPPORTED_MEDIA_TYPE).into(),
+            err => said(&err),
+        }))
+        .app_data(QueryConfig::default().error_handler(|err, _| said(&err)))
+        .service(web::resource("/livez").get(alive).head(alive))
+        .service(web::resource("/healthz").get(alive).head(alive))
+        .service(web::resource("/readyz").get(ready).head(ready))
         .service(web::resource("/metrics").get(metrics))
         .service(web::resource("/connect").get(async || Problem::of(StatusCode::UPGRADE_REQUIRED).error_response()))
         .service(web::resource("/problems/{name}").get(problem_page))
@@ -159,13 +161,9 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .configure(console::routes);
 }
 
-/// An extractor's error with its own status, told in its own words.
-fn said(default: StatusCode, err: &(impl ResponseError + 'static)) -> Error {
-    let status = match err.status_code() {
-        StatusCode::INTERNAL_SERVER_ERROR => default,
-        status => status,
-    };
-    Problem::new(status, err.to_string()).into()
+/// An extractor's error, told in its own words.
+fn said(err: &(impl ResponseError + 'static)) -> Error {
+    Problem::new(err.status_code(), err.to_string()).into()
 }
 
 async fn alive() -> &'static str {
@@ -177,7 +175,7 @@ async fn ready(state: Data<State>) -> Result<&'static str, Problem> {
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {
-    let page = state.edge.metrics.page(&state.overview().counts, state.ready().is_ok());
+    let page = state.edge.metrics.page(&state.edge.game.counts(), state.ready().is_ok());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page)
 }
 
@@ -296,5 +294,42 @@ fn dress(response: &mut ServiceResponse<BoxBody>, host: Option<&str>) {
     );
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+
+    #[tokio::test]
+    async fn errors_of_actix_web_become_problems_and_answers_are_dressed() {
+        let livez = web::resource("/livez").get(alive).head(alive);
+        let app = init_service(App::new().service(livez).wrap(from_fn(guard))).await;
+        for (request, status) in [
+            (TestRequest::get().uri("/livez"), 200),
+            (TestRequest::default().method(Method::HEAD).uri("/livez"), 200),
+            (TestRequest::get().uri("/nope"), 404),
+            (TestRequest::get().uri("/livez/../nope"), 404),
+            (TestRequest::delete().uri("/livez"), 405),
+        ] {
+            let response = call_service(&app, request.to_request()).await;
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().get("x-content-type-options").expect("set"), "nosniff");
+            assert!(response.headers().contains_key("content-security-policy"));
+            if status >= 400 {
+                assert_eq!(response.headers().get("content-type").expect("set"), problem::MEDIA_TYPE);
+                assert_eq!(response.headers().contains_key("allow"), status == 405);
+                let body: Value = read_body_json(response).await;
+                assert_eq!(body["status"], status);
+                assert!(["type", "title", "detail"].iter().all(|field| body[field].is_string()), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn public_view_of_a_quest_keeps_its_secrets() {
+        let quest = serde_json::json!({"id": "q", "title": "T", "places": [1], "steps": [2], "codes": [3]});
+        assert_eq!(public(&quest), serde_json::json!({"id": "q", "title": "T"}));
     }
 }

@@ -101,8 +101,8 @@ impl Reader {
                     Err(RecvError::Closed) => None,
                 },
                 _ = self.dots.tick() => {
-                    let overview = self.state.overview();
-                    return Some(event("dots", &json!({"players": overview.players, "counts": overview.counts})));
+                    let game = &self.state.edge.game;
+                    return Some(event("dots", &json!({"players": game.players(), "counts": game.counts()})));
                 }
                 _ = self.teams.tick() => {
                     let overview = self.state.overview();

@@ -25,3 +25,6 @@ mod metrics;
 mod outbound;
 mod problem;
 mod protocol;
+
+#[cfg(test)]
+mod documents;

@@ -82,7 +82,6 @@ mod tests {
     use crate::units::Meters;
 
     #[test]
-    #[ignore = "needs serde_json's feature float_roundtrip: without it some fractions come back changed"]
     fn fractions_come_back_exactly() {
         let mut fraction = 0.1_f64;
         for _ in 0..1000 {

@@ -11,6 +11,7 @@ use batch::{Acked, Job, Save};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use health::{Health, Trouble};
+use line::Line;
 use reader::Reader;
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
@@ -24,6 +25,7 @@ use writer::{Keep, Request, Shared, Writer};
 
 mod batch;
 mod health;
+mod line;
 mod reader;
 mod schema;
 mod sql;
@@ -34,7 +36,7 @@ mod writer;
 
 pub use schema::{DATABASE, LOCK, OpenError};
 
-/// Requests that wait for the writer: two batches, about 50 ms of work; beyond it who asks waits here.
+/// Requests that wait for the writer: two batches, tens of milliseconds of work; beyond it who asks waits here.
 const QUEUE: usize = 1024;
 /// Snapshots that wait: a cache is not worth more memory.
 const SNAPSHOTS: usize = 256;
@@ -88,7 +90,8 @@ impl SqliteJournal {
         let (requests, to_do) = mpsc::channel(QUEUE);
         let (keeps, to_keep) = mpsc::channel(SNAPSHOTS);
         let shared = Self::shared();
-        let writer = Writer::new(connect, conn, to_do, to_keep, shared.clone(), lock);
+        let writer = Writer::new(Line::new(connect, conn, shared.clone()), to_do, to_keep, shared.clone(), lock);
+        #[expect(clippy::disallowed_methods, reason = "the journal owns the task and waits for it in close()")]
         let task = Mutex::new(Some(tokio::spawn(writer.run())));
         let queues = Some(Queues { requests, keeps });
         Ok(Self { id, options, reader: Reader::new(schema::reading(dir)), shared, queues, task })

@@ -9,7 +9,7 @@ use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, record};
 use crate::units::Timestamp;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Row, Sqlite};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,18 +122,24 @@ async fn many<T, R>(
     statement: &Rows,
     rows: &[T],
     bind: impl Fn(Bound, &T) -> Bound,
-    read: impl Fn(sqlx::sqlite::SqliteRow) -> Result<R, sqlx::Error>,
+    read: impl Fn(SqliteRow) -> Result<R, sqlx::Error>,
 ) -> Result<Vec<R>, sqlx::Error> {
     let (mut rest, mut answers) = (rows, Vec::new());
-    for (sql, size) in statement.iter().zip(SIZES) {
-        while rest.len() >= size {
-            let (now, later) = rest.split_at(size);
-            let query = now.iter().fold(sqlx::query(*sql), &bind);
-            for row in query.fetch_all(&mut *conn).await? {
-                answers.push(read(row)?);
-            }
-            rest = later;
+    while !rest.is_empty() {
+        let fits = if statement.padded {
+            SIZES.iter().rposition(|size| *size >= rest.len())
+        } else {
+            SIZES.iter().position(|size| *size <= rest.len())
+        };
+        let fits = fits.unwrap_or(0);
+        let (now, later) = rest.split_at(SIZES[fits].min(rest.len()));
+        let query = now.iter().fold(sqlx::query(statement.sql[fits]), &bind);
+        let missing = (SIZES[fits] - now.len()) * statement.columns;
+        let query = (0..missing).fold(query, |query, _| query.bind(None::<i64>));
+        for row in query.fetch_all(&mut *conn).await? {
+            answers.push(read(row)?);
         }
+        rest = later;
     }
     Ok(answers)
 }
@@ -153,7 +159,7 @@ pub(super) async fn fill(
     acked: &Acked,
     one_by_one: bool,
 ) -> Result<Outcome, sqlx::Error> {
-    let mut refused = positions(conn, jobs).await?;
+    let (mut refused, woken) = positions(conn, jobs).await?;
     let mut fences = fences(jobs, &refused, held, acked);
     if one_by_one {
         fences.values_mut().for_each(|fence| fence.n = 0);
@@ -176,7 +182,7 @@ pub(super) async fn fill(
     } else {
         insert_together(conn, jobs, &refused, &mut heads, held).await?
     };
-    set_wakes(conn, jobs, &refused).await?;
+    set_wakes(conn, jobs, &refused, &woken).await?;
     for save in saves {
         let query = key(sqlx::query(sql::SNAPSHOT_SAVE), Shard::of(&save.entity), &save.entity);
         query.bind(int(save.seq)).bind(save.state.as_slice()).execute(&mut *conn).await?;
@@ -186,29 +192,29 @@ pub(super) async fn fill(
     Ok(Outcome { verdicts, heads: heads.into_iter().collect(), lost })
 }
 
-/// Which appends are not the next ones of their streams.
-async fn positions(conn: &mut SqliteConnection, jobs: &[Job]) -> Result<Vec<Option<AppendError>>, sqlx::Error> {
-    let mut first: HashMap<&EntityId, usize> = HashMap::new();
-    let mut asked: Vec<(usize, &Job)> = Vec::new();
-    for (n, job) in jobs.iter().enumerate() {
-        first.entry(&job.entity).or_insert_with(|| {
-            asked.push((n, job));
-            n
-        });
-    }
+/// Which appends are not the next ones of their streams, and which entities have a wake in the store.
+async fn positions<'j>(
+    conn: &mut SqliteConnection,
+    jobs: &'j [Job],
+) -> Result<(Vec<Option<AppendError>>, HashSet<&'j EntityId>), sqlx::Error> {
+    let mut seen = HashSet::new();
+    let first: Vec<&Job> = jobs.iter().filter(|job| seen.insert(&job.entity)).collect();
+    let asked: Vec<(i64, &Job)> = (0..).zip(first).collect();
     // A number of 0, before the first, is bound as -1: no stream ends there.
-    let bind = |query, (n, job): &(usize, &Job)| -> Bound {
-        key(query, job.shard, &job.entity).bind(int(job.seq) - 1).bind(i64::try_from(*n).unwrap_or(i64::MAX))
+    let bind = |query: Bound, (n, job): &(i64, &Job)| -> Bound {
+        key(query, job.shard, &job.entity).bind(int(job.seq) - 1).bind(*n)
     };
-    let read = |row: sqlx::sqlite::SqliteRow| Ok((row.try_get::<i64, _>(0)?, uint(row.try_get::<i64, _>(1)?)));
-    let elsewhere: HashMap<i64, u64> = many(conn, &sql::ENDS, &asked, bind, read).await?.into_iter().collect();
-    let mut ends: HashMap<&EntityId, u64> = HashMap::new();
-    for (n, job) in &asked {
-        let found = i64::try_from(*n).ok().and_then(|n| elsewhere.get(&n).copied());
-        ends.insert(&job.entity, found.unwrap_or(job.seq.saturating_sub(1)));
+    let read = |row: SqliteRow| Ok((row.try_get(0)?, (uint(row.try_get(1)?), row.try_get(2)?)));
+    let found: HashMap<i64, (u64, bool)> = many(conn, &sql::ENDS, &asked, bind, read).await?.into_iter().collect();
+    let (mut ends, mut woken) = (HashMap::new(), HashSet::new());
+    for (n, job) in asked {
+        let (end, wakes) = found.get(&n).copied().unwrap_or((job.seq.saturating_sub(1), false));
+        ends.insert(&job.entity, end);
+        if wakes {
+            woken.insert(&job.entity);
+        }
     }
-    let judge = |job| judge(&mut ends, job);
-    Ok(jobs.iter().map(judge).collect())
+    Ok((jobs.iter().map(|job| judge(&mut ends, job)).collect(), woken))
 }
 
 /// One append after those before it in the batch.
@@ -337,6 +343,7 @@ async fn set_wakes(
     conn: &mut SqliteConnection,
     jobs: &[Job],
     refused: &[Option<AppendError>],
+    woken: &HashSet<&EntityId>,
 ) -> Result<(), sqlx::Error> {
     let accepted = jobs.iter().zip(refused).filter(|(_, refused)| refused.is_none());
     let last: BTreeMap<&EntityId, &Job> = accepted.map(|(job, _)| (&job.entity, job)).collect();
@@ -345,6 +352,7 @@ async fn set_wakes(
         key(query, job.shard, &job.entity).bind(job.wake.map(Timestamp::as_millis))
     };
     many(conn, &sql::WAKES_SET, &set, bind_set, |_| Ok(())).await?;
+    let clear: Vec<&Job> = clear.into_iter().filter(|job| woken.contains(&job.entity)).collect();
     let bind_clear = |query: Bound, job: &&Job| -> Bound { key(query, job.shard, &job.entity) };
     many(conn, &sql::WAKES_CLEAR, &clear, bind_clear, |_| Ok(())).await?;
     Ok(())

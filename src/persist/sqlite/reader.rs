@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Pool, Row, Sqlite};
 use std::time::Duration;
 
-/// Two: one for entities that start, one for a long scan beside it; SQLite reads faster than one core decodes.
+/// Two: one for entities that start, one for a long scan beside it.
 const CONNECTIONS: u32 = 2;
 /// Longest wait for a connection, and then for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -23,7 +23,7 @@ pub const LOCK: &str = "waystone.lock";
 const BUSY: Duration = Duration::from_secs(2);
 /// The page cache of the writer in KiB, as SQLite wants it (negative): the upper parts of the indexes.
 const CACHE: &str = "-32768";
-/// Pages of log after which a commit moves them into the database: 16 MB, a checkpoint every few seconds at most.
+/// Pages of log after which a commit moves them into the database: 16 MB, so that few commits pay for it.
 const CHECKPOINT_PAGES: &str = "4000";
 
 /// Why a data folder was not opened.

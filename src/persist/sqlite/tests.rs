@@ -259,7 +259,7 @@ async fn statements_on_many_rows_use_the_keys() {
     let bench = Sqlite::new().await;
     let mut conn = bench.dir.connect().await;
     for statement in [sql::ENDS, sql::FENCE, sql::WAKES_CLEAR] {
-        let explain = format!("EXPLAIN QUERY PLAN {}", statement[0]);
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement.sql[0]);
         let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&mut conn).await.expect("a valid statement");
         let plan: Vec<String> = plan.iter().map(|row| row.get::<String, _>(3)).collect();
         for table in ["e", "shard", "w"] {

@@ -87,25 +87,23 @@ mod tests {
     #[tokio::test]
     async fn what_is_taken_is_waited_for() {
         let (queue, mut requests) = mpsc::channel::<Ticket<u8>>(1);
-        let writer = tokio::spawn(async move {
+        let writer = async {
             let ticket = requests.recv().await.expect("it was queued");
             assert!(ticket.take());
             tokio::time::sleep(SHORT * 5).await;
             ticket.answer(7);
-        });
-        assert_eq!(ask(&queue, SHORT, |ticket| ticket).await, Ok(7));
-        writer.await.expect("no panic");
+        };
+        assert_eq!(tokio::join!(ask(&queue, SHORT, |ticket| ticket), writer).0, Ok(7));
     }
 
     #[tokio::test]
     async fn an_ended_writer_is_told_apart_from_a_closed_queue() {
         let (queue, mut requests) = mpsc::channel::<Ticket<u8>>(1);
-        let writer = tokio::spawn(async move {
-            assert!(requests.recv().await.expect("it was queued").take());
-            drop(requests.recv().await);
-        });
-        assert_eq!(ask(&queue, SHORT * 5, |ticket| ticket).await, Err(Missed::Unknown));
+        let taken = async { assert!(requests.recv().await.expect("it was queued").take()) };
+        assert_eq!(tokio::join!(ask(&queue, SHORT * 5, |ticket| ticket), taken).0, Err(Missed::Unknown));
+        let dropped = async { drop(requests.recv().await) };
+        assert_eq!(tokio::join!(ask(&queue, SHORT * 5, |ticket| ticket), dropped).0, Err(Missed::Closed));
+        drop(requests);
         assert_eq!(ask(&queue, SHORT * 5, |ticket| ticket).await, Err(Missed::Closed));
-        writer.await.expect("no panic");
     }
 }

@@ -1,32 +1,30 @@
 //! The one writer: a task that owns the only connection which writes, and commits whatever has queued up meanwhile.
 //!
 //! No timer makes batches: while one commits, the next gathers. An answer is given after its commit. When a commit
-//! fails, what became of it is read back before anyone is answered (see [`Writer::resolve`]).
+//! fails, what became of it is read back before anyone is answered (see [`line`]).
 
 use super::batch::{self, Acked, Fence, Held, Job, Outcome, Save};
 use super::health::{Health, Trouble};
+use super::line::{self, Line, Proof, Undone};
 use super::sql;
 use super::ticket::Ticket;
 use crate::cluster::shard::Shard;
 use crate::persist::{AppendError, Claim, PublishedSource, ReadError, record};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Appends in one transaction at most: beyond it the commit's share of the cost is below 1 %, and waits only grow.
+/// Appends in one transaction at most: eight full statements; more would only make each of them wait longer.
 const BATCH: usize = 512;
 /// Snapshots that travel with a transaction at most, so that they never hold appends up for long.
 const SAVES: usize = 32;
 /// How often a store in trouble is tried again.
 const PROBE: Duration = Duration::from_secs(1);
-/// How often the outcome of a commit is asked for while the store does not answer.
-const RESOLVE: Duration = Duration::from_millis(250);
-
 /// What the journal's handle and its writer share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -56,8 +54,7 @@ pub(super) type Keep = (Save, Ticket<Result<(), AppendError>>);
 /// The task's state.
 #[derive(Debug)]
 pub(super) struct Writer {
-    options: SqliteConnectOptions,
-    conn: Option<SqliteConnection>,
+    line: Line,
     requests: mpsc::Receiver<Request>,
     keeps: mpsc::Receiver<Keep>,
     shared: Arc<Shared>,
@@ -66,37 +63,15 @@ pub(super) struct Writer {
     _lock: Option<File>,
 }
 
-/// What would show that a transaction whose commit failed was done all the same.
-enum Proof<'p> {
-    Batch(&'p [Job], &'p Outcome),
-    Claims(&'p [Claim]),
-    Quest(&'p PublishedSource),
-}
-
-/// A transaction that is not, or may not be, done.
-enum Undone {
-    /// It is not.
-    Failed(sqlx::Error),
-    /// The journal was closed before the store could say.
-    Unknown,
-}
-
-impl From<sqlx::Error> for Undone {
-    fn from(err: sqlx::Error) -> Self {
-        Self::Failed(err)
-    }
-}
-
 impl Writer {
     pub(super) fn new(
-        options: SqliteConnectOptions,
-        conn: SqliteConnection,
+        line: Line,
         requests: mpsc::Receiver<Request>,
         keeps: mpsc::Receiver<Keep>,
         shared: Arc<Shared>,
         lock: Option<File>,
     ) -> Self {
-        Self { options, conn: Some(conn), requests, keeps, shared, held: HashMap::new(), _lock: lock }
+        Self { line, requests, keeps, shared, held: HashMap::new(), _lock: lock }
     }
 
     /// Runs until the handle closes or is dropped, and everything queued before is done.
@@ -108,7 +83,7 @@ impl Writer {
                 biased;
                 received = self.requests.recv_many(&mut requests, BATCH) => received,
                 Some(keep) = self.keeps.recv() => { keeps.push(keep); 1 }
-                () = tokio::time::sleep(PROBE), if ill => { self.probe().await; continue }
+                () = tokio::time::sleep(PROBE), if ill => { self.line.probe().await; continue }
             };
             while keeps.len() < SAVES
                 && let Ok(keep) = self.keeps.try_recv()
@@ -139,7 +114,7 @@ impl Writer {
                 Request::Claim(shards, ticket) if ticket.take() => ticket.answer(self.claim(shards).await),
                 Request::Publish(source, ticket) if ticket.take() => ticket.answer(self.publish(source).await),
                 #[cfg(test)]
-                Request::Sql(sql, ticket) if ticket.take() => ticket.answer(self.sql(sql).await),
+                Request::Sql(sql, ticket) if ticket.take() => ticket.answer(self.line.sql(sql).await),
                 Request::Close => self.requests.close(),
                 _ => {}
             }
@@ -195,33 +170,22 @@ impl Writer {
     }
 
     async fn transact(&mut self, jobs: &[Job], saves: &[Save], one_by_one: bool) -> Result<Outcome, Undone> {
-        self.begin().await?;
-        let (held, acked) = (&self.held, &self.shared.acked);
-        let conn = self.conn.as_mut().expect("begin has left a connection");
-        match batch::fill(conn, jobs, saves, held, acked, one_by_one).await {
+        let conn = self.line.begin().await?;
+        match batch::fill(conn, jobs, saves, &self.held, &self.shared.acked, one_by_one).await {
             Ok(outcome) if saves.is_empty() && outcome.verdicts.iter().all(Result::is_err) => {
-                self.rollback().await;
+                self.line.rollback().await;
                 Ok(outcome)
             }
             Ok(outcome) => {
-                self.commit(Proof::Batch(jobs, &outcome)).await?;
+                self.line.commit(Proof::Batch(jobs, &outcome, &self.held)).await?;
                 Ok(outcome)
             }
-            Err(err) => Err(self.give_up(err).await),
+            Err(err) => Err(self.line.give_up(err).await),
         }
     }
 
     async fn claim(&mut self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {
-        let claims = async {
-            self.begin().await?;
-            let claims = match self.take_over(&shards).await {
-                Ok(claims) => claims,
-                Err(err) => return Err(self.give_up(err).await),
-            };
-            self.commit(Proof::Claims(&claims)).await?;
-            Ok(claims)
-        };
-        match claims.await {
+        match self.try_claim(&shards).await {
             Ok(claims) => {
                 let held = claims.iter().map(|claim| (claim.shard, Held { epoch: claim.epoch, head: claim.head }));
                 self.held.extend(held);
@@ -232,38 +196,18 @@ impl Writer {
         }
     }
 
-    async fn take_over(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, sqlx::Error> {
-        let conn = self.conn.as_mut().expect("begin has left a connection");
-        let mut claims = Vec::with_capacity(shards.len());
-        for shard in shards {
-            let row = sqlx::query(sql::CLAIM).bind(shard.number()).fetch_one(&mut *conn).await?;
-            let [epoch, head, out_acked] = [0, 1, 2].map(|column| row.try_get::<i64, _>(column).map(batch::uint));
-            claims.push(Claim { shard: *shard, epoch: epoch?, head: head?, out_acked: out_acked? });
-        }
+    async fn try_claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Undone> {
+        let conn = self.line.begin().await?;
+        let claims = match take_over(conn, shards).await {
+            Ok(claims) => claims,
+            Err(err) => return Err(self.line.give_up(err).await),
+        };
+        self.line.commit(Proof::Claims(&claims)).await?;
         Ok(claims)
     }
 
     async fn publish(&mut self, source: PublishedSource) -> Result<(), AppendError> {
-        let done: Result<bool, Undone> = async {
-            self.begin().await?;
-            let conn = self.conn.as_mut().expect("begin has left a connection");
-            match published(conn, &source).await {
-                Ok(None) => {}
-                Ok(Some(found)) => {
-                    self.rollback().await;
-                    return Ok(found == source.source);
-                }
-                Err(err) => return Err(self.give_up(err).await),
-            }
-            let query = sqlx::query(sql::QUEST_SAVE).bind(source.quest.as_str()).bind(source.version);
-            if let Err(err) = query.bind(source.source.as_str()).execute(conn).await {
-                return Err(self.give_up(err).await);
-            }
-            self.commit(Proof::Quest(&source)).await?;
-            Ok(true)
-        }
-        .await;
-        match done {
+        match self.try_publish(&source).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(record::quest_differs(&source.quest, source.version)),
             Err(Undone::Failed(err)) => Err(unavailable(&err)),
@@ -271,136 +215,23 @@ impl Writer {
         }
     }
 
-    /// Begins a transaction, on a new connection if there is none.
-    async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        let begun = async {
-            if self.conn.is_none() {
-                self.conn = Some(self.options.connect().await?);
+    /// `false`: the version is there with another text.
+    async fn try_publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {
+        let conn = self.line.begin().await?;
+        match line::published(conn, source).await {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                self.line.rollback().await;
+                return Ok(found == source.source);
             }
-            let conn = self.conn.as_mut().expect("it was just made");
-            sqlx::query(sql::BEGIN).execute(conn).await
-        };
-        let begun = begun.await.map(|_| ());
-        if let Err(err) = &begun {
-            self.note(err);
+            Err(err) => return Err(self.line.give_up(err).await),
         }
-        begun
-    }
-
-    /// Ends a transaction whose statement failed; nothing of it is written.
-    async fn give_up(&mut self, err: sqlx::Error) -> Undone {
-        if !batch::unique(&err) {
-            self.note(&err);
+        let query = sqlx::query(sql::QUEST_SAVE).bind(source.quest.as_str()).bind(source.version);
+        if let Err(err) = query.bind(source.source.as_str()).execute(conn).await {
+            return Err(self.line.give_up(err).await);
         }
-        self.rollback().await;
-        Undone::Failed(err)
-    }
-
-    async fn rollback(&mut self) {
-        let Some(conn) = self.conn.as_mut() else { return };
-        let undone = sqlx::query(sql::ROLLBACK).execute(conn).await;
-        // After some faults SQLite has rolled back by itself; any other refusal costs the connection its trust.
-        if undone.is_err_and(|err| !err.to_string().contains("no transaction is active")) {
-            self.disconnect().await;
-        }
-    }
-
-    async fn disconnect(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            let _ = conn.close().await;
-        }
-    }
-
-    async fn commit(&mut self, proof: Proof<'_>) -> Result<(), Undone> {
-        let Err(err) = self.commit_now().await else {
-            self.shared.health.set(None);
-            return Ok(());
-        };
-        self.note(&err);
-        // The connection goes first: SQLite then rolls back what is not committed.
-        self.rollback().await;
-        self.disconnect().await;
-        let full = Trouble::of(&err) == Trouble::Full;
-        loop {
-            match self.resolve(&proof, full).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(Undone::Failed(err)),
-                Err(again) => self.note(&again),
-            }
-            if self.shared.closing.load(Ordering::Acquire) {
-                tracing::error!("outcome of a commit is not known");
-                return Err(Undone::Unknown);
-            }
-            tokio::time::sleep(RESOLVE).await;
-        }
-    }
-
-    /// Reads back what became of a commit that failed. After a fault of the disk the log is first moved into the
-    /// database: then what can be seen is durable, and what cannot be seen is gone and will not come back at the
-    /// next start. A full disk needs no such step: the commit's mark is what did not fit.
-    async fn resolve(&mut self, proof: &Proof<'_>, full: bool) -> Result<bool, sqlx::Error> {
-        let mut conn = self.options.connect().await?;
-        if !full {
-            let busy: i64 = sqlx::query(sql::CHECKPOINT).fetch_one(&mut conn).await?.try_get(0)?;
-            if busy != 0 {
-                return Err(sqlx::Error::Protocol("the log is in use".to_owned()));
-            }
-        }
-        let done = match proof {
-            Proof::Batch(jobs, outcome) => batch::landed(&mut conn, jobs, outcome, &self.held).await?,
-            Proof::Quest(source) => published(&mut conn, source).await?.is_some(),
-            Proof::Claims(claims) => match claims.first() {
-                Some(claim) => {
-                    let fence = Fence {
-                        shard: claim.shard,
-                        held: Held { epoch: claim.epoch, head: claim.head },
-                        n: 0,
-                        acked: 0,
-                    };
-                    batch::fence(&mut conn, &[fence]).await?.contains(&claim.shard)
-                }
-                None => true,
-            },
-        };
-        self.conn = Some(conn);
-        Ok(done)
-    }
-
-    async fn commit_now(&mut self) -> Result<(), sqlx::Error> {
-        let conn = self.conn.as_mut().expect("a transaction is open on it");
-        #[cfg(test)]
-        match self.shared.sabotage.swap(0, Ordering::AcqRel) {
-            0 => {}
-            how => {
-                let sql = if how == 1 { sql::ROLLBACK } else { sql::COMMIT };
-                sqlx::query(sql).execute(conn).await?;
-                return Err(sqlx::Error::Protocol("sabotaged".to_owned()));
-            }
-        }
-        sqlx::query(sql::COMMIT).execute(conn).await.map(|_| ())
-    }
-
-    /// Whether writes work again.
-    async fn probe(&mut self) {
-        if self.begin().await.is_err() {
-            return;
-        }
-        let conn = self.conn.as_mut().expect("begin has left a connection");
-        let written = sqlx::query(sql::PROBE).execute(conn).await;
-        let written = match written {
-            Ok(_) => self.commit_now().await,
-            Err(err) => Err(err),
-        };
-        match written {
-            Ok(()) => self.shared.health.set(None),
-            Err(err) => {
-                let _ = self.give_up(err).await;
-            }
-        }
-    }
-
-    fn note(&self, err: &sqlx::Error) {
-        self.shared.health.set(Some(Trouble::of(err)));
+        self.line.commit(Proof::Quest(source)).await?;
+        Ok(true)
     }
 
     /// Writes what was to travel with later appends, empties the log and closes.
@@ -412,35 +243,28 @@ impl Writer {
             acked: self.shared.acked.get(*shard),
         };
         let fences: Vec<Fence> = self.held.iter().map(acked).filter(|fence| fence.acked > 0).collect();
-        if self.begin().await.is_ok() {
-            let conn = self.conn.as_mut().expect("begin has left a connection");
+        if let Ok(conn) = self.line.begin().await {
             let written = batch::fence(conn, &fences).await;
-            if written.is_err() || self.commit_now().await.is_err() {
-                self.rollback().await;
+            if written.is_err() || self.line.commit_now().await.is_err() {
+                self.line.rollback().await;
                 tracing::warn!("delivery cursors were not written at the close");
             }
         }
-        if let Some(conn) = self.conn.as_mut()
-            && sqlx::query(sql::CHECKPOINT).fetch_one(conn).await.is_err()
-        {
-            tracing::warn!("the log was not moved into the database at the close");
-        }
-        self.disconnect().await;
+        self.line.close().await;
         self.shared.health.set(Some(Trouble::Closed));
     }
+}
 
-    #[cfg(test)]
-    async fn sql(&mut self, sql: &'static str) -> Result<(), String> {
-        let conn = self.conn.as_mut().ok_or("no connection")?;
-        sqlx::raw_sql(sql).execute(conn).await.map(|_| ()).map_err(|err| err.to_string())
+async fn take_over(conn: &mut SqliteConnection, shards: &[Shard]) -> Result<Vec<Claim>, sqlx::Error> {
+    let mut claims = Vec::with_capacity(shards.len());
+    for shard in shards {
+        let row = sqlx::query(sql::CLAIM).bind(shard.number()).fetch_one(&mut *conn).await?;
+        let [epoch, head, out_acked] = [0, 1, 2].map(|column| row.try_get::<i64, _>(column).map(batch::uint));
+        claims.push(Claim { shard: *shard, epoch: epoch?, head: head?, out_acked: out_acked? });
     }
+    Ok(claims)
 }
 
 fn unavailable(err: &sqlx::Error) -> AppendError {
     AppendError::Unavailable(Trouble::of(err).text().to_owned())
-}
-
-async fn published(conn: &mut SqliteConnection, source: &PublishedSource) -> Result<Option<String>, sqlx::Error> {
-    let query = sqlx::query_scalar(sql::QUEST_SOURCE).bind(source.quest.as_str()).bind(source.version);
-    query.fetch_optional(conn).await
 }

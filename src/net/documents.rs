@@ -1,0 +1,60 @@
+//! `docs/protocol.md` is a promise to client developers: what the code knows must stand in it.
+
+use super::close::CLOSES;
+use super::protocol;
+use crate::quest::act::METHODS;
+use crate::quest::notice::Notice;
+use crate::quest::refusal::CODES;
+
+const DOCUMENT: &str = include_str!("../../docs/protocol.md");
+
+fn row(start: &str) -> &'static str {
+    let row = DOCUMENT.lines().find(|line| line.starts_with(start));
+    row.unwrap_or_else(|| panic!("docs/protocol.md has no row that starts with {start}"))
+}
+
+#[test]
+fn every_refusal_stands_in_the_document() {
+    for (code, name, temporary) in CODES {
+        let row = row(&format!("| {code} | `{name}` |"));
+        assert_eq!(row.contains("| yes |"), *temporary, "{row}");
+    }
+    assert!(row("| 108 |").contains("`not_available`"));
+}
+
+#[test]
+fn every_close_code_stands_in_the_document() {
+    for close in CLOSES {
+        let row = row(&format!("| {} | {} |", close.code, close.reason));
+        assert_eq!(row.contains("| yes |"), close.reconnect(), "{row}");
+    }
+}
+
+#[test]
+fn every_method_stands_in_the_document() {
+    for method in METHODS.iter().chain(&protocol::OWN_METHODS) {
+        row(&format!("| `{method}` |"));
+    }
+}
+
+#[test]
+fn every_notice_stands_in_the_document() {
+    let schema = schemars::schema_for!(Notice).to_value();
+    let kinds = schema["oneOf"].as_array().expect("a choice of notices");
+    assert!(kinds.len() > 15);
+    for kind in kinds {
+        let name = kind["properties"]["type"]["const"].as_str().expect("a tag");
+        row(&format!("| `{name}` |"));
+    }
+}
+
+#[test]
+fn document_knows_no_code_that_the_server_does_not() {
+    let numbers = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u32>().ok());
+    for number in numbers {
+        let known = number == 108
+            || CODES.iter().any(|(code, ..)| *code == number)
+            || CLOSES.iter().any(|close| u32::from(close.code) == number);
+        assert!(known, "docs/protocol.md has {number}");
+    }
+}
