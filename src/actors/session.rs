@@ -17,7 +17,7 @@ use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, RegionCommand, Sighting};
 use crate::quest::evidence::Evidence;
 use crate::quest::guidance::Guidance;
-use crate::quest::notice::Notice;
+use crate::quest::notice::{Notice, What};
 use crate::quest::refusal::Refusal;
 use crate::units::Timestamp;
 use arc_swap::ArcSwap;
@@ -100,8 +100,8 @@ pub struct SessionState {
     skew_ms: i64,
     /// Stays as they were armed.
     armed: BTreeMap<RegionId, Timestamp>,
-    /// When the fix arrived whose transitions have not yet led to a notice.
-    waiting_since: Option<Instant>,
+    /// The last enter or exit, when its fix arrived: the notice that tells of it ends a measurement.
+    measured: Option<(RegionId, Instant)>,
 }
 
 impl Actor for SessionActor {
@@ -126,7 +126,7 @@ impl Actor for SessionActor {
             pending: VecDeque::new(),
             skew_ms: 0,
             armed: BTreeMap::new(),
-            waiting_since: None,
+            measured: None,
         })
     }
 
@@ -203,8 +203,8 @@ impl SessionState {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
                     self.node.positions.seen(&self.player, &guidance, fix);
-                    if !observed.transitions.is_empty() {
-                        self.waiting_since.get_or_insert(arrived);
+                    if let Some(first) = observed.transitions.first() {
+                        self.measured = Some((first.region.clone(), arrived));
                         self.queue(observed.transitions, score, &flags);
                     }
                 }
@@ -280,17 +280,22 @@ impl SessionState {
                 }
             }
         }
-        if !notices.is_empty()
-            && let Some(since) = self.waiting_since.take()
-        {
-            self.node.counters.fix_to_notice(since.elapsed());
-        }
         for (offset, notice) in notices {
             if self.told.is_some_and(|told| offset <= told) {
                 continue;
             }
+            self.measure(&notice);
             self.told = Some(offset);
             self.sink.push(Push::Notice { offset, notice });
+        }
+    }
+
+    /// From the fix that crossed an edge to the notice that tells of it.
+    fn measure(&mut self, notice: &Notice) {
+        if let What::RegionEntered { region, .. } | What::RegionLeft { region, .. } = &notice.what
+            && let Some((_, since)) = self.measured.take_if(|(crossed, _)| crossed == region)
+        {
+            self.node.counters.fix_to_notice(since.elapsed());
         }
     }
 
