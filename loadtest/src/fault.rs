@@ -19,14 +19,9 @@ pub enum Fault {
         /// What was given.
         url: String,
     },
-    /// The secret of tokens.
-    #[error(
-        "the secret in {path} cannot be used: it must hold 64 hexadecimal digits, as auth.key in a data folder does"
-    )]
-    Secret {
-        /// Which file.
-        path: PathBuf,
-    },
+    /// The key of the server's tokens cannot be read.
+    #[error(transparent)]
+    Key(#[from] waystone::config::KeyFileError),
     /// A server of one's own did not start.
     #[error("the server did not start: {0}")]
     Server(String),

@@ -3,6 +3,8 @@
 //! Reading order: `wire` and `phone` (one client), `drive` (a client at work), `crew` (many), `target` and `server`
 //! (what is loaded), `machine` and `tally` (what is measured), then the scenarios and the `report`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
+
 mod awards;
 mod crew;
 mod drive;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use waystone::app::{self, QuestSource, StartError};
 use waystone::clock::Clock;
-use waystone::keys::{self, KeyFileError};
+use waystone::config::{self, KeyFileError};
 use waystone::net::auth::{Auth, AuthConfig, Key, KeyError};
 use waystone::net::listener::EdgeConfig;
 
@@ -29,7 +29,7 @@ pub enum ServeError {
 
 /// Serves on a free port of the loopback address, with the edge's default limits, the demo's quest and the load's.
 pub async fn serve(data: &Path, places: u32) -> Result<(), ServeError> {
-    let secret = keys::read_or_make(data)?;
+    let secret = config::data_key(data)?;
     let clock = Clock::system();
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock);
     let quests = [

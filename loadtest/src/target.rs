@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use waystone::clock::Clock;
+use waystone::config;
 use waystone::ids::PlayerId;
-use waystone::keys;
 use waystone::net::auth::{self, Claims, Role, Secret};
 
 /// How long a server may take to start.
@@ -55,7 +55,7 @@ impl Target {
     pub async fn open(args: &TargetArgs, places: u32) -> Result<Self, Fault> {
         match (&args.url, &args.token_secret_file) {
             (Some(url), Some(file)) => {
-                let (addr, secret) = (loopback(url)?, read_secret(file)?);
+                let (addr, secret) = (loopback(url)?, config::read_secret(file)?);
                 Ok(Self { addr, pid: args.server_pid, own: false, secret, child: None })
             }
             _ => start(args.data.as_deref(), places).await,
@@ -108,7 +108,7 @@ async fn start(data: Option<&Path>, places: u32) -> Result<Target, Fault> {
     let Some((pid, port)) = numbers else {
         return Err(Fault::Server("it did not say where it listens; its own message is above".to_owned()));
     };
-    let secret = keys::read(&folder).map_err(|err| Fault::Server(err.to_string()))?;
+    let secret = config::data_key(&folder)?;
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
     Ok(Target { addr, pid: Some(pid), own: true, secret, child: Some((child, folder)) })
 }
@@ -119,17 +119,6 @@ fn loopback(url: &str) -> Result<SocketAddr, Fault> {
     let host = bare.split('/').next().unwrap_or(bare).replace("localhost", "127.0.0.1");
     let addr: SocketAddr = host.parse().map_err(|_| Fault::Url { url: url.to_owned() })?;
     if addr.ip().is_loopback() { Ok(addr) } else { Err(Fault::NotLoopback { addr }) }
-}
-
-fn read_secret(path: &Path) -> Result<Secret, Fault> {
-    let text = std::fs::read_to_string(path).map_err(|source| Fault::Io { path: path.to_owned(), source })?;
-    let hex = text.trim();
-    let byte = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
-    match bytes {
-        Some(bytes) if bytes.len() >= auth::SECRET_BYTES_MIN => Ok(Secret::new(bytes)),
-        Some(_) | None => Err(Fault::Secret { path: path.to_owned() }),
-    }
 }
 
 #[cfg(test)]
