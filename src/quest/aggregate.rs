@@ -69,6 +69,7 @@ pub struct Aggregate {
     /// The number of its last entry.
     pub seq: u64,
     /// Of each entity that wrote: the last message taken in. Messages of one sender come in order.
+    #[serde(with = "as_pairs")]
     heard: BTreeMap<EntityId, (u64, u16)>,
     /// Answers to clients' commands, oldest first: cause, fingerprint, answer.
     answers: VecDeque<(String, u64, Value)>,
@@ -222,5 +223,27 @@ impl Aggregate {
                 Err(Refusal::internal("a command for another kind of entity"))
             }
         }
+    }
+}
+
+/// A map as a list of pairs: JSON takes only texts for keys, and an entity's id is none.
+mod as_pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    pub fn serialize<S: Serializer, K: Serialize, V: Serialize>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        D: Deserializer<'de>,
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }

@@ -1,5 +1,5 @@
 //! What an entity may be asked to do. Commands between entities are the links of the chain; see `chain` in
-//! ARCHITECTURE.md: session -> region -> player -> team -> players, at most [`HOPS_MAX`] hops.
+//! ARCHITECTURE.md: session -> region -> player -> team -> players; see [`HOPS_MAX`].
 
 use crate::ids::{PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::act::StepRef;
@@ -10,8 +10,10 @@ use crate::quest::notice::EndReason;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Longest chain: session, region, player, team, quest area, team, players.
-pub const HOPS_MAX: u8 = 8;
+/// Longest chain. Session, region, player, team, quest area, team, players are six hops; each further step that opens
+/// where a player already stands adds two, so a quest may have a hundred such steps in a row. News cut off here would
+/// be lost for ever, so the bound is for faults of the rules, far above what a quest needs.
+pub const HOPS_MAX: u8 = 220;
 
 /// A command for one entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

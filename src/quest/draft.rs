@@ -115,6 +115,11 @@ impl Bulletin {
         self.0.push((audience, news));
     }
 
+    /// Adds another bulletin's lines after these.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// Sends it all; `members` are those after the decision.
     pub fn send<S: Evolve>(self, team: &TeamId, members: Vec<PlayerId>, draft: &mut Draft<'_, S>) {
         let mut readers = members.clone();

@@ -119,7 +119,10 @@ impl Evolve for Player {
                 if self.team.as_ref() == Some(team) {
                     self.team = None;
                 }
-                self.runs.values_mut().filter(|run| run.team == *team).for_each(|run| run.over = true);
+                for run in self.runs.values_mut().filter(|run| run.team == *team) {
+                    run.over = true;
+                    run.open.clear();
+                }
             }
             PlayerEvent::RunJoined { run, team, ends_at, done } => {
                 self.runs.insert(

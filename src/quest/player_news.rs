@@ -106,7 +106,7 @@ fn of_step(draft: &mut Draft<'_, Player>, me: &PlayerId, catalog: &Catalog, from
                 .and_then(|place| RegionId::of_place(id, quest.quest.version, place).ok())
                 .is_some_and(|region| draft.state.inside.contains_key(&region));
             if inside {
-                player_play::arrive(draft, me, catalog, id, step);
+                player_play::arrive(draft, me, catalog, (id, step), true);
             }
         }
         News::Closed { quest: id, step } if quest_of(draft, catalog, from, id).is_some() => {

@@ -74,8 +74,10 @@ fn sighted(
     why: &Evidence,
 ) {
     let inside = draft.state.inside.contains_key(region);
+    let mut just_now = false;
     match what {
         Sighting::Entered if !inside => {
+            just_now = true;
             let since = draft.now;
             draft.emit(PlayerEvent::Entered { region: region.clone(), since, why: why.clone() });
             tell_crossing(draft, catalog, region, why, true);
@@ -90,7 +92,7 @@ fn sighted(
         Sighting::Entered | Sighting::Left | Sighting::Stayed => {}
     }
     for (quest, step) in steps_at(&draft.state, catalog, region) {
-        arrive(draft, me, catalog, &quest, &step);
+        arrive(draft, me, catalog, (&quest, &step), just_now);
     }
 }
 
@@ -114,12 +116,19 @@ fn tell_crossing(draft: &mut Draft<'_, Player>, catalog: &Catalog, region: &Regi
     }
 }
 
-/// Being at the place of an open step: shows its content, and does the own part if being there is all it takes.
-pub fn arrive(draft: &mut Draft<'_, Player>, me: &PlayerId, catalog: &Catalog, quest_id: &QuestId, step_id: &StepId) {
+/// Being at the place of an open step: does the own part if being there is all it takes. `just_now`: the player has
+/// come this moment, or the step has opened around them; then its content is shown. (The clock cannot tell: a step
+/// opens at the team's time and is heard of at the player's.)
+pub fn arrive(
+    draft: &mut Draft<'_, Player>,
+    me: &PlayerId,
+    catalog: &Catalog,
+    (quest_id, step_id): (&QuestId, &StepId),
+    just_now: bool,
+) {
     let Some((quest, open)) = open_step(&draft.state, catalog, quest_id, step_id) else { return };
     let Some(step) = quest.steps.get(step_id).filter(|_| !open.reached) else { return };
     let Some(since) = since_inside(&draft.state, quest, &step.verb) else { return };
-    let just_now = since == draft.now || open.opened == draft.now;
     let enough = match &step.verb {
         Verb::Visit { stay, .. } => draft.now + STAY_TOLERANCE >= since.max(open.opened) + *stay,
         Verb::Follow { .. } => open.walked == WALKED_WHOLE,

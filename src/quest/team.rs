@@ -46,6 +46,9 @@ impl Evolve for Team {
             }
             TeamEvent::MemberLeft { player } => {
                 self.members.remove(player);
+                // Who comes back must do their part again: nobody has watched where they went.
+                let parts = self.runs.values_mut().flat_map(|run| run.reached.values_mut());
+                parts.for_each(|parts| parts.retain(|member, _| member != player));
             }
             TeamEvent::Said { .. } => {}
             TeamEvent::RunStarted { run, ends_at } => {
@@ -178,7 +181,7 @@ pub fn decide(
             draft.emit(TeamEvent::MemberLeft { player: player.clone() });
             news.tell(Audience::Only(player.clone()), News::Left);
             tell_member(&mut news, player, String::new(), false);
-            team_play::settle_all(draft, &mut news, catalog);
+            team_play::member_left(draft, &mut news, catalog);
             draft.reply(json!({}));
         }
         TeamCommand::Say { player, text } => {
@@ -307,6 +310,9 @@ fn start(
     let before = draft.state.runs.get(id);
     if before.is_some_and(|run| run.over.is_none() || !quest.play.repeat) {
         return Err(Refusal::already_played("your team plays this quest already, or has played it once"));
+    }
+    if before.is_some_and(|run| run.rewards.values().any(|reward| *reward == RewardState::Asked)) {
+        return Err(Refusal::busy("the last run's reward is being fetched; start again in a moment"));
     }
     let occurrence = before.map_or(1, |run| run.run.run + 1);
     let run = RunRef { quest: quest.quest.clone(), run: occurrence };

@@ -25,16 +25,27 @@ fn run<'a>(draft: &'a Draft<'_, Team>, quest: &Quest) -> Option<&'a Run> {
     draft.state.runs.get(&quest.quest.id).filter(|run| run.over.is_none())
 }
 
-/// Looks at every run again.
+/// Looks at every run again, for the clock has moved. Time alone completes no step: parts only ever cease to count.
 pub fn settle_all(draft: &mut Draft<'_, Team>, news: &mut Bulletin, catalog: &Catalog) {
     let quests: Vec<QuestId> = draft.state.runs.keys().cloned().collect();
     for id in quests {
         if let Some(quest) = playing(draft, catalog, &id) {
-            for step in draft.state.runs.get(&id).map_or_else(Vec::new, |run| run.reached.keys().cloned().collect()) {
-                try_complete(draft, news, quest, &step, None);
-            }
             settle(draft, news, quest);
         }
+    }
+}
+
+/// A member is gone; those who are left may be enough for a step.
+pub fn member_left(draft: &mut Draft<'_, Team>, news: &mut Bulletin, catalog: &Catalog) {
+    // The clock first: what has closed or ended by now is not completed any more.
+    settle_all(draft, news, catalog);
+    let quests: Vec<QuestId> = draft.state.runs.keys().cloned().collect();
+    for id in quests {
+        let Some(quest) = playing(draft, catalog, &id) else { continue };
+        for step in run(draft, quest).map_or_else(Vec::new, |run| run.reached.keys().cloned().collect()) {
+            try_complete(draft, news, quest, &step, None);
+        }
+        settle(draft, news, quest);
     }
 }
 
@@ -42,7 +53,9 @@ pub fn settle_all(draft: &mut Draft<'_, Team>, news: &mut Bulletin, catalog: &Ca
 pub fn settle(draft: &mut Draft<'_, Team>, news: &mut Bulletin, quest: &Quest) {
     let id = &quest.quest.id;
     if run(draft, quest).and_then(|run| run.ends_at).is_some_and(|ends_at| ends_at <= draft.now) {
-        end(draft, news, quest, Some(EndReason::TimeOver));
+        let (reason, points) = (Some(EndReason::TimeOver), run(draft, quest).map_or(0, |run| run.points));
+        draft.emit(TeamEvent::RunEnded { quest: id.clone(), reason });
+        news.tell(Audience::All, News::Ended { quest: id.clone(), reason, points });
         return;
     }
     let order = in_file_order(quest);
@@ -75,8 +88,13 @@ pub fn settle(draft: &mut Draft<'_, Team>, news: &mut Bulletin, quest: &Quest) {
     }
     let all_done = run(draft, quest).is_some_and(|run| quest.roots.iter().all(|step| run.done.contains_key(step)));
     if all_done {
-        end(draft, news, quest, None);
-        give_rewards(draft, news, quest);
+        // Rewards are for a run that is over, but its count of points, told first, includes theirs.
+        let mut rewards = Bulletin::default();
+        draft.emit(TeamEvent::RunEnded { quest: id.clone(), reason: None });
+        give_rewards(draft, &mut rewards, quest);
+        let points = draft.state.runs.get(id).map_or(0, |run| run.points);
+        news.tell(Audience::All, News::Ended { quest: id.clone(), reason: None, points });
+        news.append(rewards);
     }
 }
 
@@ -91,12 +109,6 @@ fn in_file_order(quest: &Quest) -> Vec<StepId> {
         }
     }
     order
-}
-
-fn end(draft: &mut Draft<'_, Team>, news: &mut Bulletin, quest: &Quest, reason: Option<EndReason>) {
-    let points = run(draft, quest).map_or(0, |run| run.points);
-    draft.emit(TeamEvent::RunEnded { quest: quest.quest.id.clone(), reason });
-    news.tell(Audience::All, News::Ended { quest: quest.quest.id.clone(), reason, points });
 }
 
 fn complete(
@@ -139,6 +151,8 @@ pub fn reached(
     choice: Option<String>,
 ) {
     let Some(quest) = playing(draft, catalog, &at.quest) else { return };
+    // The clock first: the alarm of an end or of hours that are over may be late.
+    settle(draft, news, quest);
     let open = run(draft, quest).is_some_and(|run| run.open.contains_key(&at.step));
     let leaf = quest.steps.get(&at.step).is_some_and(|step| step.verb.children().is_empty());
     if !open || !leaf || !draft.state.members.contains_key(player) {

@@ -1,0 +1,20 @@
+//! The rules of the game, given / when / then, through `Aggregate::decide` and `apply`: no sockets, no store, no
+//! clock but the test's own. See `world` for the driver and its promises.
+
+mod delivery;
+mod fixtures;
+mod flow;
+mod joining;
+mod places;
+mod plan;
+mod random;
+mod rewards;
+mod rng;
+mod runs;
+mod told;
+mod verbs;
+mod verify_core;
+mod verify_faults;
+mod world;
+mod world_act;
+mod world_check;

@@ -1,0 +1,323 @@
+//! A whole world in memory: aggregates, the journal that made them, messages under way, and a time that tests move.
+//!
+//! It does what actors, courier and journal do together, and promises no more than they do: messages of one sender
+//! to one receiver come in order, each at least once. What they do not promise it withholds when asked for chaos:
+//! letters wait, overtake others of other pairs, come twice, and any aggregate is rebuilt at any time.
+
+use crate::rng::Rng;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use waystone::cluster::shard::Shard;
+use waystone::content;
+use waystone::ids::{EntityId, PlayerId, QuestId, RegionId, TeamId};
+use waystone::persist::Stored;
+use waystone::quest::aggregate::{Aggregate, Decision, Message, State};
+use waystone::quest::catalog::Catalog;
+use waystone::quest::command::{Command, RegionCommand, Sighting};
+use waystone::quest::entry::{Cause, Entry, MessageId};
+use waystone::quest::evidence::Evidence;
+use waystone::quest::guidance;
+use waystone::quest::player::Player;
+use waystone::quest::refusal::Refusal;
+use waystone::quest::region::Region;
+use waystone::quest::team::Team;
+use waystone::units::{Meters, Timestamp};
+
+/// Saturday, 4 July 2026, 09:00 UTC: noon in Helsinki.
+pub const NOON: Timestamp = Timestamp::from_millis(1_783_155_600_000);
+
+type Lane = (EntityId, EntityId);
+
+/// What goes wrong, by a seed.
+#[derive(Debug, Clone)]
+pub struct Chaos {
+    pub rng: Rng,
+    /// Letters that were carried before, to be carried again.
+    old: Vec<(EntityId, Message)>,
+}
+
+/// The world.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub now: Timestamp,
+    pub catalog: Catalog,
+    pub live: BTreeMap<EntityId, Aggregate>,
+    /// All entries of all entities, in the order in which they were written.
+    pub log: Vec<Stored>,
+    pub chaos: Option<Chaos>,
+    /// The quest that the short-hands speak of.
+    pub quest: QuestId,
+    /// Letters under way.
+    pub lanes: BTreeMap<Lane, VecDeque<Message>>,
+    heads: BTreeMap<Shard, u64>,
+    alarms: BTreeMap<EntityId, Timestamp>,
+    /// Snapshots taken on the way, as JSON.
+    snapshots: BTreeMap<EntityId, Vec<u8>>,
+}
+
+pub fn player(id: &str) -> PlayerId {
+    PlayerId::new(id).expect("a test's id")
+}
+
+pub fn team(id: &str) -> TeamId {
+    TeamId::new(id).expect("a test's id")
+}
+
+pub fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The secret code that the server makes for a scan step without one.
+pub fn code_for(step: &waystone::ids::StepId) -> String {
+    format!("code-{step}")
+}
+
+impl World {
+    /// A world in which these quest files are published.
+    pub fn with(quests: &[&str]) -> Self {
+        let mut world = Self {
+            now: NOON,
+            catalog: Catalog::default(),
+            live: BTreeMap::new(),
+            log: Vec::new(),
+            chaos: None,
+            quest: QuestId::new("none").expect("valid"),
+            lanes: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+        };
+        quests.iter().for_each(|source| world.publish(source, 1));
+        world
+    }
+
+    /// Publishes a version of a quest and lets the short-hands speak of it.
+    pub fn publish(&mut self, source: &str, version: u32) {
+        let published = content::publish(source, "test.yaml", version, &code_for);
+        let published = published.unwrap_or_else(|report| panic!("{report:#?}\n{source}"));
+        self.quest = published.quest.quest.id.clone();
+        self.catalog = std::mem::take(&mut self.catalog).with(published.quest);
+    }
+
+    /// From now on letters wait, overtake, come twice, and aggregates crash.
+    pub fn disturb(&mut self, seed: u64) {
+        self.chaos = Some(Chaos { rng: Rng::new(seed), old: Vec::new() });
+    }
+
+    /// Gives an entity a message and carries all that follows.
+    pub fn tell(&mut self, to: &EntityId, message: &Message) -> Result<Option<serde_json::Value>, Refusal> {
+        let answer = self.post(to, message);
+        self.carry();
+        answer
+    }
+
+    /// Gives an entity a message; what follows stays under way.
+    pub fn post(&mut self, to: &EntityId, message: &Message) -> Result<Option<serde_json::Value>, Refusal> {
+        let aggregate = self.live.entry(to.clone()).or_insert_with(|| Aggregate::new(to.clone()));
+        match aggregate.decide(self.now, &self.catalog, message)? {
+            Decision::Nothing(answer) => {
+                if message.command == Command::Wake {
+                    let due = aggregate.due(&self.catalog, self.now);
+                    self.set_alarm(to, due);
+                }
+                Ok(answer)
+            }
+            Decision::Append(entry) => Ok(self.append(to, *entry)),
+        }
+    }
+
+    fn append(&mut self, to: &EntityId, entry: Entry) -> Option<serde_json::Value> {
+        // What a store gives back is what it wrote as JSON; so that is what the live state must have taken in.
+        let aggregate = self.live.get_mut(to).expect("it has just decided");
+        aggregate.apply(&entry);
+        let due = aggregate.due(&self.catalog, entry.at);
+        self.set_alarm(to, due);
+        for (n, outgoing) in entry.out.iter().enumerate() {
+            let n = u16::try_from(n).expect("few messages");
+            let id = MessageId { sender: to.clone(), seq: entry.seq, n };
+            let message = Message {
+                cause: Some(Cause::Message(id)),
+                hops: entry.hops.saturating_add(1),
+                command: outgoing.command.clone(),
+            };
+            self.lanes.entry((to.clone(), outgoing.to.clone())).or_default().push_back(message);
+        }
+        let head = self.heads.entry(Shard::of(to)).or_default();
+        *head += 1;
+        let reply = entry.reply.clone();
+        self.log.push(Stored { entity: to.clone(), offset: *head, entry });
+        reply
+    }
+
+    fn set_alarm(&mut self, entity: &EntityId, due: Option<Timestamp>) {
+        match due {
+            Some(due) => self.alarms.insert(entity.clone(), due),
+            None => self.alarms.remove(entity),
+        };
+    }
+
+    /// Carries letters until there are none.
+    pub fn carry(&mut self) {
+        let mut carried = 0;
+        while self.carry_one() {
+            carried += 1;
+            assert!(carried < 100_000, "messages breed without end");
+        }
+    }
+
+    /// Carries `n` letters at most.
+    pub fn carry_some(&mut self, n: usize) {
+        for _ in 0..n {
+            self.carry_one();
+        }
+    }
+
+    fn carry_one(&mut self) -> bool {
+        let lanes: Vec<&Lane> = self.lanes.keys().collect();
+        let Some(first) = lanes.first() else { return false };
+        let lane = match &mut self.chaos {
+            Some(chaos) => (*chaos.rng.pick(&lanes)).clone(),
+            None => (*first).clone(),
+        };
+        let queue = self.lanes.get_mut(&lane).expect("its key was there");
+        let message = queue.pop_front().expect("no lane is empty");
+        if queue.is_empty() {
+            self.lanes.remove(&lane);
+        }
+        self.deliver(&lane.1, &message);
+        self.misfortune(&lane.1, message);
+        true
+    }
+
+    fn deliver(&mut self, to: &EntityId, message: &Message) {
+        let answer = self.post(to, message);
+        assert!(answer.is_ok(), "{to} refuses another entity: {answer:?} {message:?}");
+    }
+
+    /// Perhaps a letter comes twice, an old one again, or an aggregate is rebuilt.
+    fn misfortune(&mut self, to: &EntityId, message: Message) {
+        let Some(chaos) = &mut self.chaos else { return };
+        let again = chaos.rng.one_in(4);
+        let old = if chaos.old.is_empty() { None } else { Some(chaos.rng.pick(&chaos.old).clone()) };
+        let old = old.filter(|_| chaos.rng.one_in(4));
+        let crash = chaos.rng.one_in(8);
+        let victim = chaos.rng.below(self.live.len());
+        chaos.old.push((to.clone(), message.clone()));
+        for (to, message) in again.then(|| (to.clone(), message)).into_iter().chain(old) {
+            let entries = self.log.len();
+            self.deliver(&to, &message);
+            assert_eq!(self.log.len(), entries, "{to} took {message:?} in twice");
+        }
+        if crash && let Some(id) = self.live.keys().nth(victim).cloned() {
+            self.crash(&id);
+        }
+    }
+
+    /// The entity's actor dies and another reads the journal: from the beginning, or from a snapshot.
+    pub fn crash(&mut self, id: &EntityId) {
+        let rebuilt = self.rebuilt(id);
+        assert_eq!(Some(&rebuilt), self.live.get(id), "{id} came back from the journal as another");
+        let from_snapshot = self.read_back(id);
+        assert_eq!(rebuilt, from_snapshot, "{id} came back from its snapshot as another");
+        self.snapshots.insert(id.clone(), serde_json::to_vec(&rebuilt).expect("a snapshot can be written"));
+        self.live.insert(id.clone(), from_snapshot);
+    }
+
+    /// The entity as its entries make it.
+    pub fn rebuilt(&self, id: &EntityId) -> Aggregate {
+        let mut aggregate = Aggregate::new(id.clone());
+        self.entries(id).for_each(|entry| aggregate.apply(&through_json(entry)));
+        aggregate
+    }
+
+    fn read_back(&self, id: &EntityId) -> Aggregate {
+        let mut aggregate = match self.snapshots.get(id) {
+            Some(bytes) => serde_json::from_slice(bytes).expect("a snapshot can be read"),
+            None => Aggregate::new(id.clone()),
+        };
+        let seq = aggregate.seq;
+        self.entries(id).filter(|entry| entry.seq > seq).for_each(|entry| aggregate.apply(entry));
+        aggregate
+    }
+
+    /// An entity's entries.
+    pub fn entries<'a>(&'a self, id: &EntityId) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let id = id.clone();
+        self.log.iter().filter(move |stored| stored.entity == id).map(|stored| &stored.entry)
+    }
+
+    /// Lets time pass: alarms ring and stays come to their end, each at its time.
+    pub fn later(&mut self, span: Duration) {
+        let until = self.now + span;
+        let mut rung = Vec::new();
+        loop {
+            let alarm = self.alarms.iter().map(|(id, due)| (*due, id.clone(), Message::bare(Command::Wake)));
+            let next = alarm
+                .chain(self.stays())
+                .filter(|(due, id, message)| *due <= until && !rung.contains(&(*due, id.clone(), message.clone())))
+                .min_by_key(|(due, id, _)| (*due, id.clone()));
+            let Some((due, id, message)) = next else { break };
+            self.now = due.max(self.now);
+            let refused = self.tell(&id, &message).err();
+            assert_eq!(refused, None, "time is never refused");
+            rung.push((due, id, message));
+        }
+        self.now = until;
+    }
+
+    /// What sessions would report, going by their guidance.
+    fn stays(&self) -> Vec<(Timestamp, EntityId, Message)> {
+        let mut stays = Vec::new();
+        for (id, aggregate) in &self.live {
+            if let (EntityId::Player(id), State::Player(player)) = (id, &aggregate.state) {
+                for (region, until) in guidance::of(player, id, &self.catalog).stays {
+                    let sight = sight(id, Sighting::Stayed, until);
+                    stays.push((until, EntityId::Region(region), sight));
+                }
+            }
+        }
+        stays
+    }
+
+    pub fn player(&self, id: &str) -> Player {
+        match self.live.get(&EntityId::Player(player(id))).map(|aggregate| &aggregate.state) {
+            Some(State::Player(player)) => player.clone(),
+            _ => Player::default(),
+        }
+    }
+
+    pub fn team(&self, id: &str) -> Team {
+        match self.live.get(&EntityId::Team(team(id))).map(|aggregate| &aggregate.state) {
+            Some(State::Team(team)) => team.clone(),
+            _ => Team::default(),
+        }
+    }
+
+    pub fn region(&self, id: &RegionId) -> Region {
+        match self.live.get(&EntityId::Region(id.clone())).map(|aggregate| &aggregate.state) {
+            Some(State::Region(region)) => region.clone(),
+            _ => Region::default(),
+        }
+    }
+}
+
+/// An entry as a store gives it back.
+fn through_json(entry: &Entry) -> Entry {
+    let text = serde_json::to_string(entry).expect("an entry can be written");
+    serde_json::from_str(&text).expect("an entry can be read")
+}
+
+/// What a session tells a region.
+pub fn sight(id: &PlayerId, what: Sighting, fix_time: Timestamp) -> Message {
+    let why = Evidence {
+        distance: Meters::lossy(12.5),
+        accuracy: Meters::lossy(8.0),
+        probability: 0.96875,
+        rule: "certain".to_owned(),
+        fix_time,
+        score: 1.0,
+        flags: Vec::new(),
+        rules: 1,
+    };
+    Message::bare(Command::Region(RegionCommand::Sight { player: id.clone(), what, why }))
+}
