@@ -26,7 +26,6 @@ use crate::content::names::{did_you_mean, listed};
 use keys::{KEYS, Key};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -207,8 +206,7 @@ impl Config {
         let (keys, values) = (width(|s| s.key), width(|s| &s.value).min(40));
         let mut out = String::new();
         for Setting { key, value, source } in &settings {
-            // Writing into a String cannot fail.
-            let _ = writeln!(out, "{key:keys$}  {value:values$}  {source}");
+            out.push_str(&format!("{key:keys$}  {value:values$}  {source}\n"));
         }
         out
     }

@@ -1,1 +1,2 @@
+//! Load for a Waystone server; being written.
 fn main() {}

@@ -18,6 +18,9 @@ pub use output::Output;
 use crate::config::{ColorChoice, Log};
 use clap::{Args, Parser, Subcommand};
 
+/// Over the flags that each command has.
+const GLOBAL: &str = "Options of all commands";
+
 /// The backend for quests played in the real world.
 ///
 /// Without a command it plays the demo, or prints this help where there is a waystone.toml.
@@ -30,19 +33,20 @@ pub struct Cli {
     /// Say how much.
     #[command(flatten)]
     pub talk: Talk,
-    /// When to color; NO_COLOR is obeyed.
+    /// When to color: auto, always or never; auto obeys NO_COLOR
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(hide_possible_values = true, help_heading = GLOBAL)]
     pub color: ColorChoice,
 }
 
 /// How much is said on standard error.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Talk {
-    /// Say more; twice for everything.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say errors only.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Say errors only
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub quiet: bool,
 }
 
