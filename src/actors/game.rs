@@ -172,8 +172,8 @@ impl Game {
         let Response::Attached(attached) = self.node.router.ask(EntityId::Player(player), request).await? else {
             return Err(Refusal::internal("the player did not answer; connect again"));
         };
-        let Attached { offset, missed, guidance } = *attached;
-        let welcome = SessionMessage::Welcome { offset, guidance: Box::new(guidance) };
+        let Attached { seq, offset, missed, guidance } = *attached;
+        let welcome = SessionMessage::Welcome { seq, offset, guidance: Box::new(guidance) };
         session.actor.cast(welcome).map_err(|_| Refusal::unavailable("the session has ended; connect again"))?;
         let recovered = missed.is_some();
         let position = StreamPosition { epoch, offset };
