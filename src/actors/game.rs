@@ -173,8 +173,8 @@ impl Game {
         let Response::Attached(attached) = self.node.router.ask(EntityId::Player(player), request).await? else {
             return Err(Refusal::internal("the player did not answer; connect again"));
         };
-        let Attached { offset, missed, guidance } = *attached;
-        let welcome = SessionMessage::Welcome { offset, guidance: Box::new(guidance) };
+        let Attached { seq, offset, missed, guidance } = *attached;
+        let welcome = SessionMessage::Welcome { seq, offset, guidance: Box::new(guidance) };
         session.actor.cast(welcome).map_err(|_| Refusal::unavailable("the session has ended; connect again"))?;
         let recovered = missed.is_some();
         let position = StreamPosition { epoch, offset };
@@ -267,8 +267,9 @@ impl Session {
     /// A command. `Ok` bears the method's documented reply.
     pub async fn act(&self, cmd: Option<CommandId>, act: Act) -> Result<Value, Refusal> {
         let guidance = self.guidance.load_full();
-        let (to, command) = act_route::route(&self.player, &guidance, &self.node.world.content().catalog, act)?;
-        let message = Message::from_client(&self.player, cmd, command);
+        let content = self.node.world.content();
+        let (to, command) = act_route::route(&self.player, &guidance, &content.catalog, cmd.as_ref(), &act)?;
+        let message = Message::from_act(&self.player, cmd, &act, command);
         let answer = self.node.router.send(to, message).await?;
         Ok(answer.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }

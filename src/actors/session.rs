@@ -47,6 +47,8 @@ pub enum SessionMessage {
     },
     /// News of its player's entity.
     News {
+        /// Of which of its entries.
+        seq: u64,
         /// Notices with their offsets, in order.
         notices: Vec<(u64, Arc<Notice>)>,
         /// What to watch.
@@ -54,6 +56,8 @@ pub enum SessionMessage {
     },
     /// Where things stand at the start; from now on notices are passed on.
     Welcome {
+        /// The player's entry of which this is true. News of a later one may have come before.
+        seq: u64,
         /// The offset up to which the client has been told by the welcome.
         offset: u64,
         /// What to watch.
@@ -90,6 +94,8 @@ pub struct SessionState {
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
+    /// The player's entry that the guidance is of.
+    seq: u64,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -121,6 +127,7 @@ impl Actor for SessionActor {
             sink,
             guidance,
             tracker: Tracker::new(),
+            seq: 0,
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
@@ -143,16 +150,18 @@ impl Actor for SessionActor {
                 answer.send(reply).unwrap_or_default();
                 drop(permit);
             }
-            SessionMessage::News { notices, guidance } => {
-                state.watch(&myself, *guidance);
+            SessionMessage::News { seq, notices, guidance } => {
+                state.watch(&myself, seq, *guidance);
                 state.tell(&myself, notices).await;
             }
-            SessionMessage::Welcome { offset, guidance } => {
+            SessionMessage::Welcome { seq, offset, guidance } => {
                 state.told = Some(offset);
+                let newer = (seq < state.seq).then(|| Guidance::clone(&state.guidance.load()));
+                let guidance = newer.unwrap_or(*guidance);
                 for (region, since) in &guidance.inside {
                     state.tracker.seed(region.clone(), *since);
                 }
-                state.watch(&myself, *guidance);
+                state.watch(&myself, seq.max(state.seq), guidance);
                 let early = std::mem::take(&mut state.early);
                 state.tell(&myself, early).await;
             }
@@ -299,8 +308,9 @@ impl SessionState {
         }
     }
 
-    /// Watches what the player's state asks for.
-    fn watch(&mut self, myself: &ActorRef<SessionMessage>, guidance: Guidance) {
+    /// Watches what the player's state asks for since the entry `seq`.
+    fn watch(&mut self, myself: &ActorRef<SessionMessage>, seq: u64, guidance: Guidance) {
+        self.seq = seq;
         let now = self.node.clock.now();
         for region in self.armed.keys().filter(|region| !guidance.stays.contains_key(*region)) {
             self.tracker.disarm(region);
