@@ -93,11 +93,29 @@ fn read(path: &str) -> Result<String, Fault> {
     fs::read_to_string(path).map_err(|_| Fault::Proc { path: path.to_owned() })
 }
 
-/// Processor time of two processes over a span.
+/// Processor time that the whole machine has used, whoever used it.
+fn cpu_of_all() -> Result<Duration, Fault> {
+    let path = "/proc/stat";
+    let text = read(path)?;
+    let line = text.lines().next().and_then(|line| line.strip_prefix("cpu "));
+    // user nice system idle iowait irq softirq steal; what follows is contained in them.
+    let ticks: Option<Vec<u64>> =
+        line.map(|line| line.split_whitespace().take(8).filter_map(|field| field.parse().ok()).collect());
+    match ticks.as_deref() {
+        Some([user, nice, system, _, _, irq, softirq, steal]) => {
+            let busy = user + nice + system + irq + softirq + steal;
+            Ok(Duration::from_millis(busy * 1_000 / USER_HZ))
+        }
+        _ => Err(Fault::Proc { path: path.to_owned() }),
+    }
+}
+
+/// Processor time of two processes, and of everybody else, at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct CpuMark {
     server: Option<Duration>,
     client: Duration,
+    all: Duration,
     at: tokio::time::Instant,
 }
 
@@ -108,6 +126,8 @@ pub struct CpuUsed {
     pub server: Option<Duration>,
     /// This program.
     pub client: Duration,
+    /// All other processes, the server among them if its process is not known.
+    pub others: Duration,
     /// How long it was.
     pub wall: Duration,
 }
@@ -116,13 +136,16 @@ impl CpuMark {
     /// Now.
     pub fn now(server: Option<u32>) -> Result<Self, Fault> {
         let server = server.map(cpu).transpose()?;
-        Ok(Self { server, client: cpu(std::process::id())?, at: tokio::time::Instant::now() })
+        let (client, all) = (cpu(std::process::id())?, cpu_of_all()?);
+        Ok(Self { server, client, all, at: tokio::time::Instant::now() })
     }
 
     /// What was used up to a later mark.
     pub fn until(&self, later: &Self) -> CpuUsed {
         let server = self.server.zip(later.server).map(|(before, after)| after.saturating_sub(before));
-        CpuUsed { server, client: later.client.saturating_sub(self.client), wall: later.at - self.at }
+        let client = later.client.saturating_sub(self.client);
+        let others = later.all.saturating_sub(self.all + client + server.unwrap_or_default());
+        CpuUsed { server, client, others, wall: later.at - self.at }
     }
 }
 

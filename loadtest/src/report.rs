@@ -6,6 +6,7 @@ use crate::target::Target;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Share of all processors in use above which latencies say more about the machine than about the server.
 const FULL: f64 = 0.9;
@@ -72,22 +73,21 @@ impl Report {
         self.figure(format!("{name} max"), histogram.max() as f64 / 1_000.0, "ms");
     }
 
-    /// Adds what both sides used, by the second and by the piece of work.
+    /// Adds what both sides and everybody else used, by the second and by the piece of work.
     pub fn cpu(&mut self, used: &CpuUsed, cores: usize, work: &str, pieces: u64) {
-        let wall = used.wall.as_secs_f64();
-        let client = used.client.as_secs_f64() / wall;
-        let mut both = client;
+        let share = |time: Duration| time.as_secs_f64() / used.wall.as_secs_f64();
         if let Some(server) = used.server {
             self.figure(format!("server CPU per {work}"), server.as_secs_f64() * 1e6 / pieces.max(1) as f64, "us");
-            self.figure("server CPU", server.as_secs_f64() / wall, "cores");
-            both += server.as_secs_f64() / wall;
+            self.figure("server CPU", share(server), "cores");
         } else {
             self.remark("the server's processor time is not known: give --server-pid");
         }
-        self.figure("client CPU", client, "cores");
-        if both > FULL * cores as f64 {
+        self.figure("client CPU", share(used.client), "cores");
+        self.figure("CPU of other processes", share(used.others), "cores");
+        let all = share(used.server.unwrap_or_default() + used.client + used.others);
+        if all > FULL * cores as f64 {
             self.remark(format!(
-                "the machine was full ({both:.2} of {cores} cores by these two alone): latencies include waiting for a processor"
+                "the machine was full ({all:.2} of {cores} cores): latencies include waiting for a processor"
             ));
         }
     }

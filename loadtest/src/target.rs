@@ -86,6 +86,17 @@ impl Target {
     }
 }
 
+/// A run that fails half way leaves no data behind either.
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some((mut child, folder)) = self.child.take() {
+            // Both may have happened already.
+            let _ = child.start_kill();
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
 async fn start(data: Option<&Path>, places: u32) -> Result<Target, Fault> {
     let parent = data.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = parent.join(format!("waystone-loadtest-{}", std::process::id()));
