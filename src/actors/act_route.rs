@@ -1,8 +1,8 @@
 //! Which entity decides what a client asks: the player for their own part of a step, the team for what is the
 //! team's. The one place that turns an `Act` into a command.
 
-use crate::ids::{EntityId, PlayerId, QuestId, TeamId};
-use crate::quest::act::{Act, StepRef};
+use crate::ids::{EntityId, PlayerId, QuestId, TeamId, stable_hash};
+use crate::quest::act::{Act, CommandId, StepRef};
 use crate::quest::catalog::Catalog;
 use crate::quest::command::{Attempt, Command, PlayerCommand, TeamCommand};
 use crate::quest::guidance::Guidance;
@@ -18,10 +18,13 @@ const TEAM_ID_CHARS: usize = 8;
 const SECRET_CHARS: usize = 8;
 
 /// The entity and the command for an act.
+///
+/// A command that comes again finds the entity that answered it, though it has changed what the player may do since.
 pub fn route(
     player: &PlayerId,
     guidance: &Guidance,
     catalog: &Catalog,
+    cmd: Option<&CommandId>,
     act: Act,
 ) -> Result<(EntityId, Command), Refusal> {
     let me = || player.clone();
@@ -41,40 +44,55 @@ pub fn route(
             let known = catalog
                 .latest(&quest)
                 .ok_or_else(|| Refusal::unknown_quest(&format!("no quest \"{quest}\" is published")))?;
-            let team = if known.play.is_solo() { team::solo_team(player)? } else { my_team(guidance)? };
+            let team = if known.play.is_solo() { team::solo_team(player)? } else { my_team(guidance, cmd)? };
             let finished = known.requires.as_ref().is_none_or(|required| guidance.finished.contains(required));
             to_team(team, TeamCommand::Start { player: me(), quest, finished })
         }
         Act::Abandon { quest } => {
-            to_team(playing(guidance, catalog, &quest)?, TeamCommand::Abandon { player: me(), quest })
+            let played = guidance.played.get(&quest).cloned().filter(|_| cmd.is_some());
+            let team = playing(guidance, catalog, &quest).or_else(|not| played.ok_or(not))?;
+            to_team(team, TeamCommand::Abandon { player: me(), quest })
         }
         Act::Hint { at, hint } => {
             to_team(playing(guidance, catalog, &at.quest)?, TeamCommand::Hint { player: me(), at, hint })
         }
         Act::CreateTeam { name } => {
-            no_team_yet(guidance)?;
-            let id = TeamId::new(legible(TEAM_ID_CHARS)).expect("legible letters make an id");
+            let id = match cmd {
+                Some(cmd) => TeamId::new(legible_of(stable_hash(format!("{player} {}", cmd.as_str()).into_bytes()))),
+                None => TeamId::new(legible(TEAM_ID_CHARS)),
+            };
+            let id = id.expect("legible letters make an id");
+            no_other_team(guidance, cmd, &id)?;
             let (secret, player_name) = (legible(SECRET_CHARS), guidance.name.clone());
             to_team(id, TeamCommand::Create { name, secret, player: me(), player_name })
         }
         Act::JoinTeam { code } => {
-            no_team_yet(guidance)?;
             let (team, secret) = invite(&code)?;
+            no_other_team(guidance, cmd, &team)?;
             to_team(team, TeamCommand::Join { player: me(), player_name: guidance.name.clone(), secret })
         }
-        Act::LeaveTeam => to_team(my_team(guidance)?, TeamCommand::Leave { player: me() }),
-        Act::Say { text } => to_team(my_team(guidance)?, TeamCommand::Say { player: me(), text }),
+        Act::LeaveTeam => to_team(my_team(guidance, cmd)?, TeamCommand::Leave { player: me() }),
+        Act::Say { text } => to_team(my_team(guidance, cmd)?, TeamCommand::Say { player: me(), text }),
     }
 }
 
-fn my_team(guidance: &Guidance) -> Result<TeamId, Refusal> {
-    guidance.team.clone().ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
+/// The player's team; for what may be a repeat also the one that was left last.
+fn my_team(guidance: &Guidance, cmd: Option<&CommandId>) -> Result<TeamId, Refusal> {
+    let left = || guidance.left.clone().filter(|_| cmd.is_some());
+    guidance
+        .team
+        .clone()
+        .or_else(left)
+        .ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
 }
 
-fn no_team_yet(guidance: &Guidance) -> Result<(), Refusal> {
+/// Refuses whoever is in a team, unless it is the one meant and the command may be a repeat.
+fn no_other_team(guidance: &Guidance, cmd: Option<&CommandId>, meant: &TeamId) -> Result<(), Refusal> {
     match &guidance.team {
-        Some(_) => Err(Refusal::in_team("you are in a team already; leave it first")),
-        None => Ok(()),
+        Some(team) if cmd.is_none() || team != meant => {
+            Err(Refusal::in_team("you are in a team already; leave it first"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -95,6 +113,17 @@ fn invite(code: &str) -> Result<(TeamId, String), Refusal> {
         return Err(bad());
     }
     Ok((TeamId::new(team).map_err(|_| bad())?, secret.to_owned()))
+}
+
+/// A team's id from a number: 31^8 fit in 64 bits.
+fn legible_of(mut number: u64) -> String {
+    let letters = LEGIBLE.len() as u64;
+    let mut digit = || {
+        let place = usize::try_from(number % letters).unwrap_or_default();
+        number /= letters;
+        char::from(LEGIBLE[place])
+    };
+    (0..TEAM_ID_CHARS).map(|_| digit()).collect()
 }
 
 fn legible(chars: usize) -> String {

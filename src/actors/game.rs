@@ -271,7 +271,8 @@ impl Session {
     /// A command. `Ok` bears the method's documented reply.
     pub async fn act(&self, cmd: Option<CommandId>, act: Act) -> Result<Value, Refusal> {
         let guidance = self.guidance.load_full();
-        let (to, command) = act_route::route(&self.player, &guidance, &self.node.world.content().catalog, act)?;
+        let (to, command) =
+            act_route::route(&self.player, &guidance, &self.node.world.content().catalog, cmd.as_ref(), act)?;
         let message = Message::from_client(&self.player, cmd, command);
         let answer = self.node.router.send(to, message).await?;
         Ok(answer.unwrap_or_else(|| Value::Object(serde_json::Map::new())))

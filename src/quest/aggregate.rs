@@ -8,7 +8,7 @@
 use crate::ids::{EntityId, stable_hash};
 use crate::quest::act::CommandId;
 use crate::quest::catalog::Catalog;
-use crate::quest::command::{Command, HOPS_MAX};
+use crate::quest::command::{Command, HOPS_MAX, TeamCommand};
 use crate::quest::draft::{Draft, Evolve, Outcome};
 use crate::quest::entry::{Cause, Entry, MessageId};
 use crate::quest::event::Event;
@@ -45,7 +45,13 @@ impl Message {
     /// A client's command, recognised by its id when it has one.
     pub fn from_client(player: &crate::ids::PlayerId, cmd: Option<CommandId>, command: Command) -> Self {
         let cause = cmd.map(|cmd| {
-            let content = serde_json::to_vec(&command).unwrap_or_default();
+            let content = match &command {
+                // The new team's secret is drawn, and the player's name looked up, each time the command comes.
+                Command::Team(TeamCommand::Create { name, .. }) => serde_json::to_vec(name),
+                Command::Team(TeamCommand::Join { secret, .. }) => serde_json::to_vec(secret),
+                command => serde_json::to_vec(command),
+            };
+            let content = content.unwrap_or_default();
             Cause::Client { player: player.clone(), cmd, fingerprint: stable_hash(content) }
         });
         Self { cause, hops: 0, command }

@@ -19,6 +19,10 @@ pub struct Guidance {
     pub shares: bool,
     /// Quests under way, with the team that plays each: only their regions matter.
     pub playing: BTreeMap<QuestId, TeamId>,
+    /// The team that was left last, and the teams of runs that are over: repeats of commands are answered there.
+    pub left: Option<TeamId>,
+    /// See `left`.
+    pub played: BTreeMap<QuestId, TeamId>,
     /// Quests finished.
     pub finished: Vec<QuestId>,
     /// Regions the journal says the player is inside, since when.
@@ -34,11 +38,15 @@ pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
     let mut guidance = Guidance {
         name: player.display_name(id),
         team: player.team.clone(),
+        left: player.left.clone(),
         shares: player.share.unwrap_or(false),
         finished: player.finished.iter().cloned().collect(),
         inside: player.inside.clone(),
         ..Guidance::default()
     };
+    for (quest_id, run) in player.runs.iter().filter(|(_, run)| run.over) {
+        guidance.played.insert(quest_id.clone(), run.team.clone());
+    }
     for (quest_id, run) in player.runs.iter().filter(|(_, run)| !run.over) {
         let Some(quest) = catalog.get(run.quest()) else { continue };
         guidance.playing.insert(quest_id.clone(), run.team.clone());

@@ -1,7 +1,7 @@
 //! What a player may see: steps and places in the player's language, hidden places only when a step there is open
 //! or done; and the whole of it for `state.get`.
 
-use crate::ids::{PlaceId, PlayerId, StepId, TeamId};
+use crate::ids::{PlaceId, PlayerId, RegionId, StepId, TeamId};
 use crate::quest::catalog::Catalog;
 use crate::quest::definition::{Quest, Text, Verb};
 use crate::quest::notice::{PlaceView, StepView};
@@ -118,9 +118,17 @@ pub fn state(player: &Player, id: &PlayerId, catalog: &Catalog) -> Value {
             }))
         })
         .collect();
+    // A hidden place's name would give it away.
+    let told = |region: &&RegionId| {
+        player.runs.iter().any(|(id, run)| {
+            let place = region.place_of(id, run.quest().version).zip(catalog.get(run.quest()));
+            place.is_some_and(|(place, quest)| is_place_visible(quest, run, &place))
+        })
+    };
+    let inside: Vec<_> = player.inside.keys().filter(told).collect();
     json!({
         "player": id, "name": player.display_name(id), "lang": player.lang(),
         "points": player.points, "badges": player.badges.keys().collect::<Vec<_>>(),
-        "inside": player.inside.keys().collect::<Vec<_>>(), "runs": runs, "offset": player.offset,
+        "inside": inside, "runs": runs, "offset": player.offset,
     })
 }
