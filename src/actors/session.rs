@@ -186,7 +186,9 @@ impl Actor for SessionActor {
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         state.node.sessions.leave(&state.player, &myself);
-        state.node.positions.forget(&state.player, &myself);
+        if state.node.sessions.get(&state.player).is_none() {
+            state.node.positions.forget(&state.player);
+        }
         Ok(())
     }
 }
@@ -333,6 +335,7 @@ impl SessionState {
         for region in before.follows.keys().filter(|region| !guidance.follows.contains_key(*region)) {
             self.tracker.unfollow(region);
         }
+        self.node.positions.guided(&self.player, &guidance);
         self.guidance.store(Arc::new(guidance));
     }
 }

@@ -19,6 +19,8 @@ pub struct Guidance {
     pub shares: bool,
     /// Quests under way, with the team that plays each: only their regions matter.
     pub playing: BTreeMap<QuestId, TeamId>,
+    /// The team that was left last: repeats of commands are answered there.
+    pub left: Option<TeamId>,
     /// Quests ever played, with the team of the last run.
     pub played: BTreeMap<QuestId, TeamId>,
     /// Quests finished.
@@ -36,6 +38,7 @@ pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
     let mut guidance = Guidance {
         name: player.display_name(id),
         team: player.team.clone(),
+        left: player.left.clone(),
         shares: player.share.unwrap_or(false),
         finished: player.finished.iter().cloned().collect(),
         inside: player.inside.clone(),
