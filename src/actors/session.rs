@@ -58,6 +58,8 @@ pub enum SessionMessage {
         offset: u64,
         /// What to watch.
         guidance: Box<Guidance>,
+        /// Told when commands are routed by it.
+        taken_in: oneshot::Sender<()>,
     },
     /// Look at the stays under way.
     Tick,
@@ -147,7 +149,7 @@ impl Actor for SessionActor {
                 state.watch(&myself, *guidance);
                 state.tell(&myself, notices).await;
             }
-            SessionMessage::Welcome { offset, guidance } => {
+            SessionMessage::Welcome { offset, guidance, taken_in } => {
                 state.told = Some(offset);
                 for (region, since) in &guidance.inside {
                     state.tracker.seed(region.clone(), *since);
@@ -155,6 +157,8 @@ impl Actor for SessionActor {
                 state.watch(&myself, *guidance);
                 let early = std::mem::take(&mut state.early);
                 state.tell(&myself, early).await;
+                // Whoever connected may have given up meanwhile.
+                taken_in.send(()).unwrap_or_default();
             }
             SessionMessage::Tick => {
                 let transitions = state.tracker.tick(state.node.clock.now());
@@ -296,8 +300,13 @@ impl SessionState {
         }
     }
 
-    /// Watches what the player's state asks for.
+    /// Watches what the player's state asks for, unless something newer has been heard: a welcome and the first news
+    /// come on different ways.
     fn watch(&mut self, myself: &ActorRef<SessionMessage>, guidance: Guidance) {
+        let before = self.guidance.load_full();
+        if guidance.seq < before.seq {
+            return;
+        }
         let now = self.node.clock.now();
         for region in self.armed.keys().filter(|region| !guidance.stays.contains_key(*region)) {
             self.tracker.disarm(region);
@@ -310,7 +319,6 @@ impl SessionState {
             }
         }
         self.armed = guidance.stays.clone();
-        let before = self.guidance.load_full();
         for (region, follow) in &guidance.follows {
             // The tracker remembers what it has seen walked; beginning anew would forget half a quarter.
             if !before.follows.contains_key(region) {
