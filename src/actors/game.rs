@@ -173,9 +173,13 @@ impl Game {
         let Response::Attached(attached) = self.node.router.ask(EntityId::Player(player), request).await? else {
             return Err(Refusal::internal("the player did not answer; connect again"));
         };
-        let Attached { seq, offset, missed, guidance } = *attached;
-        let welcome = SessionMessage::Welcome { seq, offset, guidance: Box::new(guidance) };
-        session.actor.cast(welcome).map_err(|_| Refusal::unavailable("the session has ended; connect again"))?;
+        let Attached { offset, missed, guidance } = *attached;
+        let (taken_in, routed) = oneshot::channel();
+        let welcome = SessionMessage::Welcome { offset, guidance: Box::new(guidance), taken_in };
+        let ended = || Refusal::unavailable("the session has ended; connect again");
+        session.actor.cast(welcome).map_err(|_| ended())?;
+        // Clients send commands at once; without its guidance the session would take the player for a stranger.
+        routed.await.map_err(|_| ended())?;
         let recovered = missed.is_some();
         let position = StreamPosition { epoch, offset };
         Ok((session, Welcome { position, recovered, missed: missed.unwrap_or_default() }))

@@ -47,8 +47,6 @@ pub enum SessionMessage {
     },
     /// News of its player's entity.
     News {
-        /// Of which of its entries.
-        seq: u64,
         /// Notices with their offsets, in order.
         notices: Vec<(u64, Arc<Notice>)>,
         /// What to watch.
@@ -56,12 +54,12 @@ pub enum SessionMessage {
     },
     /// Where things stand at the start; from now on notices are passed on.
     Welcome {
-        /// The player's entry of which this is true. News of a later one may have come before.
-        seq: u64,
         /// The offset up to which the client has been told by the welcome.
         offset: u64,
         /// What to watch.
         guidance: Box<Guidance>,
+        /// Told when commands are routed by it.
+        taken_in: oneshot::Sender<()>,
     },
     /// Look at the stays under way.
     Tick,
@@ -94,8 +92,6 @@ pub struct SessionState {
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
-    /// The player's entry that the guidance is of.
-    seq: u64,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -127,7 +123,6 @@ impl Actor for SessionActor {
             sink,
             guidance,
             tracker: Tracker::new(),
-            seq: 0,
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
@@ -150,20 +145,22 @@ impl Actor for SessionActor {
                 answer.send(reply).unwrap_or_default();
                 drop(permit);
             }
-            SessionMessage::News { seq, notices, guidance } => {
-                state.watch(&myself, seq, *guidance);
+            SessionMessage::News { notices, guidance } => {
+                state.watch(&myself, *guidance);
                 state.tell(&myself, notices).await;
             }
-            SessionMessage::Welcome { seq, offset, guidance } => {
+            SessionMessage::Welcome { offset, guidance, taken_in } => {
                 state.told = Some(offset);
-                let newer = (seq < state.seq).then(|| Guidance::clone(&state.guidance.load()));
-                let guidance = newer.unwrap_or(*guidance);
+                let newest = state.guidance.load_full();
+                let guidance = if newest.seq > guidance.seq { Guidance::clone(&newest) } else { *guidance };
                 for (region, since) in &guidance.inside {
                     state.tracker.seed(region.clone(), *since);
                 }
-                state.watch(&myself, seq.max(state.seq), guidance);
+                state.watch(&myself, guidance);
                 let early = std::mem::take(&mut state.early);
                 state.tell(&myself, early).await;
+                // Whoever connected may have given up meanwhile.
+                taken_in.send(()).unwrap_or_default();
             }
             SessionMessage::Tick => {
                 let transitions = state.tracker.tick(state.node.clock.now());
@@ -310,9 +307,13 @@ impl SessionState {
         }
     }
 
-    /// Watches what the player's state asks for since the entry `seq`.
-    fn watch(&mut self, myself: &ActorRef<SessionMessage>, seq: u64, guidance: Guidance) {
-        self.seq = seq;
+    /// Watches what the player's state asks for, unless something newer has been heard: a welcome and the first news
+    /// come on different ways.
+    fn watch(&mut self, myself: &ActorRef<SessionMessage>, guidance: Guidance) {
+        let before = self.guidance.load_full();
+        if guidance.seq < before.seq {
+            return;
+        }
         let now = self.node.clock.now();
         for region in self.armed.keys().filter(|region| !guidance.stays.contains_key(*region)) {
             self.tracker.disarm(region);
@@ -325,7 +326,6 @@ impl SessionState {
             }
         }
         self.armed = guidance.stays.clone();
-        let before = self.guidance.load_full();
         for (region, follow) in &guidance.follows {
             // The tracker remembers what it has seen walked; beginning anew would forget half a quarter.
             if !before.follows.contains_key(region) {

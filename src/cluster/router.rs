@@ -45,8 +45,6 @@ pub enum Response {
 /// Where things stand for a player.
 #[derive(Debug)]
 pub struct Attached {
-    /// The player's last entry: which of two guidances is the newer.
-    pub seq: u64,
     /// The offset of the last notice.
     pub offset: u64,
     /// The notices after the offset asked for; `None`: they are not all kept.

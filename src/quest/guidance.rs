@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 /// What a session is to watch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Guidance {
+    /// The number of the player's entry that it was derived after; two that crossed are told apart by it.
+    pub seq: u64,
     /// Name for people.
     pub name: String,
     /// The team, if any.
@@ -34,8 +36,9 @@ pub struct Guidance {
 }
 
 /// Derives it.
-pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
+pub fn of(player: &Player, id: &PlayerId, seq: u64, catalog: &Catalog) -> Guidance {
     let mut guidance = Guidance {
+        seq,
         name: player.display_name(id),
         team: player.team.clone(),
         left: player.left.clone(),

@@ -289,7 +289,7 @@ impl World {
         let mut stays = Vec::new();
         for (id, aggregate) in &self.live {
             if let (EntityId::Player(id), State::Player(player)) = (id, &aggregate.state) {
-                for (region, until) in guidance::of(player, id, &self.catalog).stays {
+                for (region, until) in guidance::of(player, id, 0, &self.catalog).stays {
                     let sight = sight(id, Sighting::Stayed, until);
                     stays.push((until, EntityId::Region(region), sight));
                 }

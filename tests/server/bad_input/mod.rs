@@ -205,7 +205,10 @@ async fn a_flood_is_answered_then_ended() {
             refused.push(reply);
         }
     }
-    assert!((1..=15).contains(&refused.len()), "50 are saved up, connecting took one, 20 more come each second: {refused:?}");
+    assert!(
+        (1..=15).contains(&refused.len()),
+        "50 are saved up, connecting took one, 20 more come each second: {refused:?}"
+    );
     for batch in 0..8 {
         raw.send(&text(&pings(100 + 64 * batch..164 + 64 * batch).join("\n"))).await;
     }
