@@ -44,11 +44,9 @@ fn of_membership(draft: &mut Draft<'_, Player>, me: &PlayerId, from: &TeamId, ne
             draft.emit(PlayerEvent::TeamJoined { team: team.clone() });
             draft.notice(What::TeamJoined { team, name: name.clone(), invite: invite.clone() });
         }
-        News::Left => {
-            if draft.state.team.as_ref() == Some(from) {
-                draft.emit(PlayerEvent::TeamLeft { team: team.clone() });
-                draft.notice(What::TeamLeft { team });
-            }
+        News::Left if draft.state.team.as_ref() == Some(from) => {
+            draft.emit(PlayerEvent::TeamLeft { team: team.clone() });
+            draft.notice(What::TeamLeft { team });
         }
         News::Member { player, name, present } => {
             draft.notice(What::TeamMember { team, player: player.clone(), name: name.clone(), present: *present });
@@ -111,12 +109,10 @@ fn of_step(draft: &mut Draft<'_, Player>, me: &PlayerId, catalog: &Catalog, from
                 player_play::arrive(draft, me, catalog, (id, step), true);
             }
         }
-        News::Closed { quest: id, step } => {
-            if quest_of(draft, catalog, from, id).is_some() {
-                let (quest, step) = (id.clone(), step.clone());
-                draft.emit(PlayerEvent::StepClosed { quest: quest.clone(), step: step.clone() });
-                draft.notice(What::StepClosed { quest, step });
-            }
+        News::Closed { quest: id, step } if quest_of(draft, catalog, from, id).is_some() => {
+            let (quest, step) = (id.clone(), step.clone());
+            draft.emit(PlayerEvent::StepClosed { quest: quest.clone(), step: step.clone() });
+            draft.notice(What::StepClosed { quest, step });
         }
         News::Progress { quest, step, have, need } => {
             let (quest, step) = (quest.clone(), step.clone());
