@@ -1,8 +1,11 @@
 //! Which entity decides what a client asks: the player for their own part of a step, the team for what is the
 //! team's. The one place that turns an `Act` into a command.
+//!
+//! A command that comes again must find the entity that knows its answer, although the world has gone on: so a team's
+//! id is made from the command's, and a run that is over still leads to its team.
 
-use crate::ids::{EntityId, PlayerId, QuestId, TeamId};
-use crate::quest::act::{Act, StepRef};
+use crate::ids::{EntityId, PlayerId, QuestId, TeamId, stable_hash};
+use crate::quest::act::{Act, CommandId, StepRef};
 use crate::quest::catalog::Catalog;
 use crate::quest::command::{Attempt, Command, PlayerCommand, TeamCommand};
 use crate::quest::guidance::Guidance;
@@ -18,68 +21,81 @@ const TEAM_ID_CHARS: usize = 8;
 const SECRET_CHARS: usize = 8;
 
 /// The entity and the command for an act.
+///
+/// A command that comes again finds the entity that answered it, though it has changed what the player may do since.
 pub fn route(
     player: &PlayerId,
     guidance: &Guidance,
     catalog: &Catalog,
-    act: Act,
+    cmd: Option<&CommandId>,
+    act: &Act,
 ) -> Result<(EntityId, Command), Refusal> {
     let me = || player.clone();
-    let attempt =
-        |at: StepRef, with: Attempt| (EntityId::Player(me()), Command::Player(PlayerCommand::Try { at, with }));
+    let attempt = |at: &StepRef, with: Attempt| {
+        (EntityId::Player(me()), Command::Player(PlayerCommand::Try { at: at.clone(), with }))
+    };
     let to_team = |team: TeamId, command: TeamCommand| Ok((EntityId::Team(team), Command::Team(command)));
     match act {
-        Act::Answer { at, text } => Ok(attempt(at, Attempt::Answer(text))),
-        Act::Scan { at, code } => Ok(attempt(at, Attempt::Scan(code))),
-        Act::Choose { at, option } => Ok(attempt(at, Attempt::Choose(option))),
-        Act::Photo { at, photo } => Ok(attempt(at, Attempt::Photo(photo))),
+        Act::Answer { at, text } => Ok(attempt(at, Attempt::Answer(text.clone()))),
+        Act::Scan { at, code } => Ok(attempt(at, Attempt::Scan(code.clone()))),
+        Act::Choose { at, option } => Ok(attempt(at, Attempt::Choose(option.clone()))),
+        Act::Photo { at, photo } => Ok(attempt(at, Attempt::Photo(photo.clone()))),
         Act::Profile { name, lang } => {
-            Ok((EntityId::Player(me()), Command::Player(PlayerCommand::Profile { name, lang })))
+            let profile = PlayerCommand::Profile { name: name.clone(), lang: lang.clone() };
+            Ok((EntityId::Player(me()), Command::Player(profile)))
         }
-        Act::Share { on } => Ok((EntityId::Player(me()), Command::Player(PlayerCommand::Share { on }))),
+        Act::Share { on } => Ok((EntityId::Player(me()), Command::Player(PlayerCommand::Share { on: *on }))),
         Act::Start { quest } => {
             let known = catalog
-                .latest(&quest)
+                .latest(quest)
                 .ok_or_else(|| Refusal::unknown_quest(&format!("no quest \"{quest}\" is published")))?;
-            let team = if known.play.is_solo() { team::solo_team(player)? } else { my_team(guidance)? };
+            let team = if known.play.is_solo() { team::solo_team(player)? } else { my_team(guidance, cmd)? };
             let finished = known.requires.as_ref().is_none_or(|required| guidance.finished.contains(required));
-            to_team(team, TeamCommand::Start { player: me(), quest, finished })
+            to_team(team, TeamCommand::Start { player: me(), quest: quest.clone(), finished })
         }
         Act::Abandon { quest } => {
-            to_team(playing(guidance, catalog, &quest)?, TeamCommand::Abandon { player: me(), quest })
+            to_team(playing(guidance, catalog, quest)?, TeamCommand::Abandon { player: me(), quest: quest.clone() })
         }
-        Act::Hint { at, hint } => {
-            to_team(playing(guidance, catalog, &at.quest)?, TeamCommand::Hint { player: me(), at, hint })
-        }
+        Act::Hint { at, hint } => to_team(
+            playing(guidance, catalog, &at.quest)?,
+            TeamCommand::Hint { player: me(), at: at.clone(), hint: *hint },
+        ),
         Act::CreateTeam { name } => {
-            no_team_yet(guidance)?;
-            let id = TeamId::new(legible(TEAM_ID_CHARS)).expect("legible letters make an id");
+            let id = cmd.map_or_else(|| legible(TEAM_ID_CHARS), |cmd| made_from(player, cmd));
+            let id = TeamId::new(id).expect("legible letters make an id");
+            no_other_team(guidance, &id)?;
             let (secret, player_name) = (legible(SECRET_CHARS), guidance.name.clone());
-            to_team(id, TeamCommand::Create { name, secret, player: me(), player_name })
+            to_team(id, TeamCommand::Create { name: name.clone(), secret, player: me(), player_name })
         }
         Act::JoinTeam { code } => {
-            no_team_yet(guidance)?;
-            let (team, secret) = invite(&code)?;
+            let (team, secret) = invite(code)?;
+            no_other_team(guidance, &team)?;
             to_team(team, TeamCommand::Join { player: me(), player_name: guidance.name.clone(), secret })
         }
-        Act::LeaveTeam => to_team(my_team(guidance)?, TeamCommand::Leave { player: me() }),
-        Act::Say { text } => to_team(my_team(guidance)?, TeamCommand::Say { player: me(), text }),
+        Act::LeaveTeam => to_team(my_team(guidance, cmd)?, TeamCommand::Leave { player: me() }),
+        Act::Say { text } => to_team(my_team(guidance, cmd)?, TeamCommand::Say { player: me(), text: text.clone() }),
     }
 }
 
-fn my_team(guidance: &Guidance) -> Result<TeamId, Refusal> {
-    guidance.team.clone().ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
+/// The player's team; for what may be a repeat also the one that was left last.
+fn my_team(guidance: &Guidance, cmd: Option<&CommandId>) -> Result<TeamId, Refusal> {
+    let left = || guidance.left.clone().filter(|_| cmd.is_some());
+    guidance
+        .team
+        .clone()
+        .or_else(left)
+        .ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
 }
 
-fn no_team_yet(guidance: &Guidance) -> Result<(), Refusal> {
+fn no_other_team(guidance: &Guidance, wanted: &TeamId) -> Result<(), Refusal> {
     match &guidance.team {
-        Some(_) => Err(Refusal::in_team("you are in a team already; leave it first")),
-        None => Ok(()),
+        Some(mine) if mine != wanted => Err(Refusal::in_team("you are in a team already; leave it first")),
+        Some(_) | None => Ok(()),
     }
 }
 
 fn playing(guidance: &Guidance, catalog: &Catalog, quest: &QuestId) -> Result<TeamId, Refusal> {
-    if let Some(team) = guidance.playing.get(quest) {
+    if let Some(team) = guidance.played.get(quest) {
         return Ok(team.clone());
     }
     catalog.latest(quest).ok_or_else(|| Refusal::unknown_quest(&format!("no quest \"{quest}\" is published")))?;
@@ -95,6 +111,18 @@ fn invite(code: &str) -> Result<(TeamId, String), Refusal> {
         return Err(bad());
     }
     Ok((TeamId::new(team).map_err(|_| bad())?, secret.to_owned()))
+}
+
+/// The id of the team that a command creates. Whoever makes two ids meet is refused by the team that is there.
+fn made_from(player: &PlayerId, cmd: &CommandId) -> String {
+    let mut hash = stable_hash(player.as_str().bytes().chain([b'/']).chain(cmd.as_str().bytes()));
+    let base = u64::try_from(LEGIBLE.len()).expect("31 letters");
+    let mut id = String::with_capacity(TEAM_ID_CHARS);
+    for _ in 0..TEAM_ID_CHARS {
+        id.push(char::from(LEGIBLE[usize::try_from(hash % base).expect("below 31")]));
+        hash /= base;
+    }
+    id
 }
 
 fn legible(chars: usize) -> String {

@@ -2,7 +2,9 @@
 //! again until they are taken; and knows how far each shard's messages have been delivered.
 //!
 //! Nothing is lost when it dies: letters are in the journal, above the shard's `out_acked`, and are carried again
-//! at the next start; receivers recognise what they have heard.
+//! at the next start; receivers recognise what they have heard. A receiver takes a letter that comes after a later one
+//! of the same sender for a repeat, so the order of a lane is a promise: letters of the last run are taken on before
+//! anyone can write a new one.
 
 use crate::cluster::router::{Router, Undelivered};
 use crate::cluster::shard::Shard;
@@ -11,7 +13,7 @@ use crate::persist::{Journal, Stored};
 use crate::quest::aggregate::Message;
 use crate::quest::entry::{Cause, MessageId};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,12 +40,28 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Desk {
+    /// Whether letters are carried; before, they only gather.
+    open: bool,
     lanes: HashMap<Lane, VecDeque<Letter>>,
     letters: usize,
     /// Of each shard: offsets of entries with letters under way, and how many.
     unacked: HashMap<Shard, BTreeMap<u64, usize>>,
     /// Of each shard: the highest offset whose letters were ever taken on.
     highest: HashMap<Shard, u64>,
+    /// Of each shard: appends that have begun, by the highest offset known then, and how many. Each will get a higher
+    /// offset than that, and may bear letters.
+    begun: HashMap<Shard, BTreeMap<u64, usize>>,
+}
+
+/// An append that has begun. Until it is settled, no offset that may be its own counts as delivered.
+///
+/// One that is never settled, since nobody knows what became of its append, holds the cursor for the rest of this
+/// run: the next one carries a few letters again.
+#[derive(Debug)]
+#[must_use = "settle it by `take` or `nothing`, or the cursor stands still"]
+pub struct Begun {
+    shard: Shard,
+    known: u64,
 }
 
 type Lane = (EntityId, EntityId);
@@ -71,13 +89,46 @@ impl Courier {
         self.desk().letters
     }
 
-    /// Takes on the messages of an entry that the journal has.
-    pub fn take(&self, stored: &Stored) {
+    /// An entity is about to append an entry.
+    pub fn begin(&self, entity: &EntityId) -> Begun {
+        let shard = Shard::of(entity);
+        let mut desk = self.desk();
+        let known = desk.highest.get(&shard).copied().unwrap_or(0);
+        *desk.begun.entry(shard).or_default().entry(known).or_default() += 1;
+        Begun { shard, known }
+    }
+
+    /// The entry is in the journal: takes on its messages.
+    pub fn take(&self, begun: Begun, stored: &Stored) {
+        let mut desk = self.desk();
+        self.add(&mut desk, stored);
+        self.settle(desk, &begun);
+    }
+
+    /// The entry is not in the journal and will not be.
+    pub fn nothing(&self, begun: Begun) {
+        self.settle(self.desk(), &begun);
+    }
+
+    /// Takes on the messages of an entry of an earlier run, in the order of the journal, before [`Self::open`].
+    pub fn restore(&self, stored: &Stored) {
+        self.add(&mut self.desk(), stored);
+    }
+
+    /// Begins to carry.
+    pub fn open(&self) {
+        let mut desk = self.desk();
+        desk.open = true;
+        for lane in desk.lanes.keys() {
+            self.0.tasks.spawn(self.clone().carry(lane.clone()));
+        }
+    }
+
+    fn add(&self, desk: &mut Desk, stored: &Stored) {
         if stored.entry.out.is_empty() {
             return;
         }
         let shard = Shard::of(&stored.entity);
-        let mut desk = self.desk();
         desk.unacked.entry(shard).or_default().insert(stored.offset, stored.entry.out.len());
         let highest = desk.highest.entry(shard).or_default();
         *highest = stored.offset.max(*highest);
@@ -90,10 +141,22 @@ impl Courier {
             desk.letters += 1;
             let queue = desk.lanes.entry(lane.clone()).or_default();
             queue.push_back(Letter { offset: stored.offset, message });
-            if queue.len() == 1 {
+            if desk.open && queue.len() == 1 {
                 self.0.tasks.spawn(self.clone().carry(lane));
             }
         }
+    }
+
+    fn settle(&self, mut desk: MutexGuard<'_, Desk>, begun: &Begun) {
+        if let Some(others) = desk.begun.get_mut(&begun.shard)
+            && let Some(count) = others.get_mut(&begun.known)
+        {
+            *count -= 1;
+            if *count == 0 {
+                others.remove(&begun.known);
+            }
+        }
+        self.note(desk, begun.shard);
     }
 
     /// Carries a lane's letters until there are none.
@@ -140,19 +203,27 @@ impl Courier {
         if empty {
             desk.lanes.remove(lane);
         }
-        let highest = desk.highest.get(&shard).copied().unwrap_or(0);
-        if let Some(unacked) = desk.unacked.get_mut(&shard) {
-            if let Some(left) = unacked.get_mut(&offset) {
-                *left -= 1;
-                if *left == 0 {
-                    unacked.remove(&offset);
-                }
+        if let Some(unacked) = desk.unacked.get_mut(&shard)
+            && let Some(left) = unacked.get_mut(&offset)
+        {
+            *left -= 1;
+            if *left == 0 {
+                unacked.remove(&offset);
             }
-            let delivered = unacked.keys().next().map_or(highest, |first| first - 1);
-            drop(desk);
-            self.0.journal.delivered(shard, delivered);
         }
+        self.note(desk, shard);
         empty
+    }
+
+    /// Tells the journal how far a shard's letters are delivered: all that are under way, and all that may yet turn
+    /// out to be, lie above.
+    fn note(&self, desk: MutexGuard<'_, Desk>, shard: Shard) {
+        let highest = desk.highest.get(&shard).copied().unwrap_or(0);
+        let first = desk.unacked.get(&shard).and_then(|unacked| unacked.keys().next());
+        let known = desk.begun.get(&shard).and_then(|begun| begun.keys().next());
+        let delivered = first.map_or(highest, |first| first - 1).min(known.copied().unwrap_or(highest));
+        drop(desk);
+        self.0.journal.delivered(shard, delivered);
     }
 
     /// Stops carrying; what is under way stays in the journal.
@@ -162,7 +233,7 @@ impl Courier {
         self.0.tasks.wait().await;
     }
 
-    fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
         self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

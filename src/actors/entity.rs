@@ -173,14 +173,20 @@ impl EntityState {
         let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
         // Until the answer comes the state is unknown; a task that is killed here leaves nothing stale behind.
         self.aggregate = None;
+        let begun = self.node.courier.begin(&self.id);
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,
-            Err(err) => return Err(err),
+            // It may be in the journal: its letters count as under way.
+            Err(AppendError::Lost) => return Err(AppendError::Lost),
+            Err(err) => {
+                self.node.courier.nothing(begun);
+                return Err(err);
+            }
         };
         self.tell_session(&next, &entry);
         let answer = entry.reply.clone();
         let stored = Stored { entity: self.id.clone(), offset, entry };
-        self.node.courier.take(&stored);
+        self.node.courier.take(begun, &stored);
         self.node.overview.committed(&next, &stored);
         self.node.counters.entry();
         self.expel_leavers(&next, &stored.entry);
@@ -196,7 +202,7 @@ impl EntityState {
             let content = self.node.world.content();
             let first = player.offset - entry.notices.len() as u64;
             let notices = player.missed(first).unwrap_or_default();
-            self.node.sessions.tell(id, notices, || guidance::of(player, id, &content.catalog));
+            self.node.sessions.tell(id, next.seq, notices, || guidance::of(player, id, &content.catalog));
         }
     }
 
@@ -233,9 +239,10 @@ impl EntityState {
 
     fn attach(&self, after: Option<u64>) -> Result<Response, Undelivered> {
         match (&self.aggregate, &self.id) {
-            (Some(Aggregate { state: State::Player(player), .. }), EntityId::Player(id)) => {
+            (Some(Aggregate { seq, state: State::Player(player), .. }), EntityId::Player(id)) => {
                 let content = self.node.world.content();
                 Ok(Response::Attached(Box::new(Attached {
+                    seq: *seq,
                     offset: player.offset,
                     missed: after.and_then(|after| player.missed(after)),
                     guidance: guidance::of(player, id, &content.catalog),

@@ -1,8 +1,9 @@
 //! What all actors of a node share, and how they start and end: the supervisor holds the shards, the shards their
 //! entities.
 //!
-//! Start: claim every shard, start its actor with its alarms, take on undelivered messages, then serve. End: sessions
-//! are told to go, entities finish what they have, the courier stops; what is under way is in the journal.
+//! Start: claim every shard, take on undelivered messages, start each shard's actor with its alarms, then serve and
+//! carry: what an entity says now comes after what it said in the last run. End: sessions are told to go, entities
+//! finish what they have, the courier stops; what is under way is in the journal.
 
 use crate::actors::channels::{self, Channels};
 use crate::actors::counters::Counters;
@@ -76,10 +77,13 @@ pub struct RunningNode {
     tasks: TaskTracker,
 }
 
+/// The way into one shard: its credits, and its actor once it has started.
+type Inbox = (Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>);
+
 /// The shards of this node: where requests are delivered.
 #[derive(Debug)]
 pub struct Shards {
-    inboxes: Vec<(Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>)>,
+    inboxes: Vec<Inbox>,
 }
 
 impl Shards {
@@ -136,6 +140,13 @@ pub async fn start(clock: Clock, journal: Arc<dyn Journal>, world: World) -> Res
         draining: AtomicBool::new(false),
     });
     let claims = journal.claim(Shard::all().collect()).await?;
+    let mut undelivered = 0_usize;
+    for claim in &claims {
+        undelivered += take_on(&node, claim.shard, claim.out_acked, claim.head).await?;
+    }
+    if undelivered > 0 {
+        info!(undelivered, "messages of the last run are carried on");
+    }
     let mut arguments = Vec::with_capacity(claims.len());
     for claim in &claims {
         let wakes = journal.wakes(claim.shard).await?;
@@ -146,13 +157,7 @@ pub async fn start(clock: Clock, journal: Arc<dyn Journal>, world: World) -> Res
     let (supervisor, _) =
         Actor::spawn(None, Supervisor, supervise).await.map_err(|err| StartError::Actors(err.to_string()))?;
     router.serve(Arc::clone(&shards) as Arc<dyn Deliver>);
-    let mut undelivered = 0_usize;
-    for claim in &claims {
-        undelivered += take_on(&node, claim.shard, claim.out_acked, claim.head).await?;
-    }
-    if undelivered > 0 {
-        info!(undelivered, "messages of the last run are carried on");
-    }
+    node.courier.open();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(channels::run(Arc::clone(&node), stop.clone()));
     tasks.spawn(rebuild::run(Arc::clone(&node), claims, stop.clone()));
@@ -187,7 +192,7 @@ async fn take_on(node: &Node, shard: Shard, acked: u64, head: u64) -> Result<usi
         let Some(last) = page.last() else { break };
         after = last.offset;
         count += page.len();
-        page.iter().for_each(|stored| node.courier.take(stored));
+        page.iter().for_each(|stored| node.courier.restore(stored));
     }
     Ok(count)
 }

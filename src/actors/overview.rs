@@ -1,7 +1,7 @@
 //! The projection for people: teams with scores, stock, photos that wait, and the stream of what happened. Made from
 //! committed entries, absolute in every card, so a restart rebuilds it from the journal. Never the truth itself.
 
-use crate::actors::game::{Happening, ReviewCard, StockCard, TeamCard};
+use crate::actors::cards::{Happening, ReviewCard, StockCard, TeamCard};
 use crate::actors::happening;
 use crate::actors::world::World;
 use crate::ids::{EntityId, PlayerId, QuestId, StepId, TeamId};
@@ -42,8 +42,6 @@ pub struct Board {
     pub reviews: BTreeMap<(PlayerId, QuestId, StepId), ReviewCard>,
     /// The latest happenings, oldest first.
     pub recent: VecDeque<Arc<Happening>>,
-    /// Grows with every change of teams, stock or reviews.
-    pub version: u64,
     /// The last entry of each entity that was taken in.
     taken: HashMap<EntityId, u64>,
 }
@@ -133,7 +131,6 @@ impl Board {
             (State::Player(player), EntityId::Player(id)) => self.project_reviews(player, id, stored.entry.at),
             _ => {}
         }
-        self.version += 1;
     }
 
     /// A player's photos that wait, as the state has them.

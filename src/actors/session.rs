@@ -17,7 +17,7 @@ use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, RegionCommand, Sighting};
 use crate::quest::evidence::Evidence;
 use crate::quest::guidance::Guidance;
-use crate::quest::notice::Notice;
+use crate::quest::notice::{Notice, What};
 use crate::quest::refusal::Refusal;
 use crate::units::Timestamp;
 use arc_swap::ArcSwap;
@@ -47,6 +47,8 @@ pub enum SessionMessage {
     },
     /// News of its player's entity.
     News {
+        /// Of which of its entries.
+        seq: u64,
         /// Notices with their offsets, in order.
         notices: Vec<(u64, Arc<Notice>)>,
         /// What to watch.
@@ -54,6 +56,8 @@ pub enum SessionMessage {
     },
     /// Where things stand at the start; from now on notices are passed on.
     Welcome {
+        /// The player's entry of which this is true. News of a later one may have come before.
+        seq: u64,
         /// The offset up to which the client has been told by the welcome.
         offset: u64,
         /// What to watch.
@@ -90,6 +94,8 @@ pub struct SessionState {
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
+    /// The player's entry that the guidance is of.
+    seq: u64,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -100,8 +106,8 @@ pub struct SessionState {
     skew_ms: i64,
     /// Stays as they were armed.
     armed: BTreeMap<RegionId, Timestamp>,
-    /// When the fix arrived whose transitions have not yet led to a notice.
-    waiting_since: Option<Instant>,
+    /// The last enter or exit, when its fix arrived: the notice that tells of it ends a measurement.
+    measured: Option<(RegionId, Instant)>,
 }
 
 impl Actor for SessionActor {
@@ -121,12 +127,13 @@ impl Actor for SessionActor {
             sink,
             guidance,
             tracker: Tracker::new(),
+            seq: 0,
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
             skew_ms: 0,
             armed: BTreeMap::new(),
-            waiting_since: None,
+            measured: None,
         })
     }
 
@@ -143,16 +150,18 @@ impl Actor for SessionActor {
                 answer.send(reply).unwrap_or_default();
                 drop(permit);
             }
-            SessionMessage::News { notices, guidance } => {
-                state.watch(&myself, *guidance);
+            SessionMessage::News { seq, notices, guidance } => {
+                state.watch(&myself, seq, *guidance);
                 state.tell(&myself, notices).await;
             }
-            SessionMessage::Welcome { offset, guidance } => {
+            SessionMessage::Welcome { seq, offset, guidance } => {
                 state.told = Some(offset);
+                let newer = (seq < state.seq).then(|| Guidance::clone(&state.guidance.load()));
+                let guidance = newer.unwrap_or(*guidance);
                 for (region, since) in &guidance.inside {
                     state.tracker.seed(region.clone(), *since);
                 }
-                state.watch(&myself, *guidance);
+                state.watch(&myself, seq.max(state.seq), guidance);
                 let early = std::mem::take(&mut state.early);
                 state.tell(&myself, early).await;
             }
@@ -177,7 +186,9 @@ impl Actor for SessionActor {
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         state.node.sessions.leave(&state.player, &myself);
-        state.node.positions.forget(&state.player, &myself);
+        if state.node.sessions.get(&state.player).is_none() {
+            state.node.positions.forget(&state.player);
+        }
         Ok(())
     }
 }
@@ -203,8 +214,8 @@ impl SessionState {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
                     self.node.positions.seen(&self.player, &guidance, fix);
-                    if !observed.transitions.is_empty() {
-                        self.waiting_since.get_or_insert(arrived);
+                    if let Some(first) = observed.transitions.first() {
+                        self.measured = Some((first.region.clone(), arrived));
                         self.queue(observed.transitions, score, &flags);
                     }
                 }
@@ -280,22 +291,28 @@ impl SessionState {
                 }
             }
         }
-        if !notices.is_empty()
-            && let Some(since) = self.waiting_since.take()
-        {
-            self.node.counters.fix_to_notice(since.elapsed());
-        }
         for (offset, notice) in notices {
             if self.told.is_some_and(|told| offset <= told) {
                 continue;
             }
+            self.measure(&notice);
             self.told = Some(offset);
             self.sink.push(Push::Notice { offset, notice });
         }
     }
 
-    /// Watches what the player's state asks for.
-    fn watch(&mut self, myself: &ActorRef<SessionMessage>, guidance: Guidance) {
+    /// From the fix that crossed an edge to the notice that tells of it.
+    fn measure(&mut self, notice: &Notice) {
+        if let What::RegionEntered { region, .. } | What::RegionLeft { region, .. } = &notice.what
+            && let Some((_, since)) = self.measured.take_if(|(crossed, _)| crossed == region)
+        {
+            self.node.counters.fix_to_notice(since.elapsed());
+        }
+    }
+
+    /// Watches what the player's state asks for since the entry `seq`.
+    fn watch(&mut self, myself: &ActorRef<SessionMessage>, seq: u64, guidance: Guidance) {
+        self.seq = seq;
         let now = self.node.clock.now();
         for region in self.armed.keys().filter(|region| !guidance.stays.contains_key(*region)) {
             self.tracker.disarm(region);
@@ -318,6 +335,7 @@ impl SessionState {
         for region in before.follows.keys().filter(|region| !guidance.follows.contains_key(*region)) {
             self.tracker.unfollow(region);
         }
+        self.node.positions.guided(&self.player, &guidance);
         self.guidance.store(Arc::new(guidance));
     }
 }

@@ -32,6 +32,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(15);
 const PANICS_MAX: u32 = 3;
 const PARKED_FOR: Duration = Duration::from_secs(30);
 
+/// Where an answer goes.
+type Answer = oneshot::Sender<Result<Response, Undelivered>>;
+
 /// What a shard's actor is told.
 #[derive(Debug)]
 pub enum ShardMessage {
@@ -42,7 +45,7 @@ pub enum ShardMessage {
         /// What is asked.
         request: Request,
         /// Where the answer goes.
-        answer: oneshot::Sender<Result<Response, Undelivered>>,
+        answer: Answer,
         /// The credit.
         permit: OwnedSemaphorePermit,
     },
@@ -95,7 +98,7 @@ struct Slot {
     inbox: Arc<Semaphore>,
     last_used: Instant,
     /// Requests that came while the actor is going; `None` while it serves.
-    going: Option<Vec<(Request, oneshot::Sender<Result<Response, Undelivered>>)>>,
+    going: Option<Vec<(Request, Answer)>>,
 }
 
 impl Actor for ShardActor {
@@ -184,7 +187,7 @@ impl ShardState {
         myself: &ActorRef<ShardMessage>,
         to: EntityId,
         request: Request,
-        answer: oneshot::Sender<Result<Response, Undelivered>>,
+        answer: Answer,
     ) -> Result<(), ActorProcessingErr> {
         if self.drained.is_some() || self.is_parked(&to) {
             reject(answer, Undelivered::Unavailable);
@@ -318,7 +321,7 @@ impl ShardState {
     }
 }
 
-fn reject(answer: oneshot::Sender<Result<Response, Undelivered>>, why: Undelivered) {
+fn reject(answer: Answer, why: Undelivered) {
     // An asker that has given up needs no rejection.
     answer.send(Err(why)).unwrap_or_default();
 }

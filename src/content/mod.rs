@@ -9,7 +9,7 @@ pub mod check;
 pub mod code;
 mod condition;
 pub mod file;
-mod names;
+pub(crate) mod names;
 mod read;
 pub mod report;
 mod resolve;

@@ -3,14 +3,14 @@
 //! Promise: a suggestion is made only when it is near enough that a slip of the finger explains the difference.
 
 /// The one of `known` that `name` was probably meant to be, as a help text.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let allowed = (name.chars().count() / 3).max(1);
     let nearest = known.into_iter().map(|other| (distance(name, other), other)).min()?;
     (nearest.0 <= allowed).then(|| format!("did you mean \"{}\"?", nearest.1))
 }
 
 /// Names in a row for a help text: `"a", "b" and 3 more`.
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let all: Vec<_> = names.into_iter().map(|name| format!("\"{name}\"")).collect();
     match all.split_at_checked(8) {
         Some((shown, rest)) if !rest.is_empty() => format!("{} and {} more", shown.join(", "), rest.len()),

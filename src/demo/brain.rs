@@ -181,7 +181,7 @@ impl Brain {
         }
         if let Some(mate) = phone.mate
             && mate.meters_to(self.walker.position()) > COMPANION_NEAR
-            && (self.walker.is_there() || self.ticks % TRY_EVERY == 0)
+            && (self.walker.is_there() || self.ticks.is_multiple_of(TRY_EVERY))
         {
             self.walker.walk_to(self.streets.route_to_point(self.walker.position(), mate));
         }
@@ -199,7 +199,7 @@ impl Brain {
         if self.target.as_ref() != Some(&step.id) {
             self.target = Some(step.id.clone());
             self.set_out(step);
-        } else if self.walker.is_there() && self.ticks % TRY_EVERY == 0 {
+        } else if self.walker.is_there() && self.ticks.is_multiple_of(TRY_EVERY) {
             self.attempt(phone, run, step).await;
         }
     }
@@ -256,7 +256,7 @@ impl Brain {
             // A corridor walked with gaps in the GPS is walked again, back.
             Some(Verb::Follow { .. }) => self.set_out(step),
             // Being there is enough; noise may have carried the fixes out, so shift a little now and then.
-            Some(Verb::Visit { .. }) if self.ticks % (8 * TRY_EVERY) == 0 => self.set_out(step),
+            Some(Verb::Visit { .. }) if self.ticks.is_multiple_of(8 * TRY_EVERY) => self.set_out(step),
             Some(Verb::Visit { .. } | Verb::Sequence(_) | Verb::AnyOf { .. } | Verb::AllOf(_)) | None => {}
         }
     }

@@ -10,16 +10,17 @@ pub mod phone;
 
 use crate::app::{self, App, QuestSource, StartError};
 use crate::clock::Clock;
+use crate::config::{self, KeyFileError};
 use crate::ids::PlayerId;
-use crate::keys::{self, KeyFileError};
+use crate::keys;
 use crate::net::auth::{self, Auth, AuthConfig, Claims, Key, KeyError, Role, Secret};
 use crate::net::console::{CompanionRequest, ConsoleConfig};
-use crate::net::listener::EdgeConfig;
+use crate::net::listener::{EdgeConfig, ListenError};
 use crate::quest::definition::Quest;
 use crate::walk::streets::Streets;
 use party::Ground;
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,25 +79,18 @@ pub enum DemoError {
     /// The folder's secret.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The data folder.
-    #[error("the data folder {path} cannot be made: {source}")]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
 }
 
 /// Starts the server, then the players.
 pub async fn start(settings: &Settings) -> Result<Demo, DemoError> {
-    let folder = |source| DemoError::Folder { path: settings.data.clone(), source };
-    std::fs::create_dir_all(&settings.data).map_err(folder)?;
-    let secret = keys::read_or_make(&settings.data)?;
-    let console_key = keys::random();
+    // Asked before the folder is opened: a second demo is told of the port, which it can choose, not of the lock.
+    if settings.port != 0 && TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).is_err() {
+        return Err(StartError::from(ListenError::PortTaken { port: settings.port }).into());
+    }
+    let secret = config::data_key(&settings.data)?;
     let (companion, wishes) = mpsc::channel(COMPANIONS_QUEUE);
     let mut edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port)));
-    let link = keys::text(&console_key);
+    let link = keys::link_key();
     edge.console =
         Some(ConsoleConfig { key: Secret::new(link.as_bytes()), map: Some(MAP), companion: Some(companion) });
     let clock = Clock::system();

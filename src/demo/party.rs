@@ -26,6 +26,9 @@ const CLERK_EVERY: Duration = Duration::from_secs(3);
 /// Phones are switched on one after the other, so that the first second is not all connects.
 const STAGGER: Duration = Duration::from_millis(40);
 
+/// Any number that no party's walker has.
+const OTSO: u64 = u64::MAX;
+
 /// Team names: animals of the Finnish forest.
 const ANIMALS: [&str; 12] =
     ["Kettu", "Hirvi", "Susi", "Ilves", "Karhu", "Orava", "Joutsen", "Pöllö", "Saukko", "Ahma", "Kurki", "Majava"];
@@ -34,6 +37,9 @@ const ANIMAL_IDS: [&str; 12] =
     ["kettu", "hirvi", "susi", "ilves", "karhu", "orava", "joutsen", "pollo", "saukko", "ahma", "kurki", "majava"];
 const NAMES: [&str; 8] = ["Aino", "Eero", "Helmi", "Onni", "Kerttu", "Väinö", "Lempi", "Toivo"];
 const NAME_IDS: [&str; 8] = ["aino", "eero", "helmi", "onni", "kerttu", "vaino", "lempi", "toivo"];
+
+/// Makes the token of a player with a name.
+pub type Mint = Box<dyn Fn(&PlayerId, &str) -> String + Send + Sync>;
 
 /// What all simulated players share.
 pub struct Ground {
@@ -50,7 +56,7 @@ pub struct Ground {
     /// How much faster than people they walk.
     pub pace: f64,
     /// Makes a token.
-    pub token: Box<dyn Fn(&PlayerId, &str) -> String + Send + Sync>,
+    pub token: Mint,
 }
 
 impl std::fmt::Debug for Ground {
@@ -83,7 +89,8 @@ pub async fn play(
                 companions += 1;
                 let errand = Errand::Accompany { invite: wish.invite };
                 let id = format!("otso-{companions}-{}", ground.clock.now().as_millis());
-                tasks.spawn(walk(Arc::clone(&ground), Arc::clone(&streets), id, "Otso".to_owned(), errand, 977, stop.clone()));
+                let otso = Person { id, name: "Otso".to_owned(), errand, salt: OTSO };
+                tasks.spawn(walk(Arc::clone(&ground), Arc::clone(&streets), otso, stop.clone()));
             }
         }
     }
@@ -117,7 +124,8 @@ async fn play_on(ground: Arc<Ground>, streets: Arc<Streets>, (party, size): (u32
             );
             let errand = Errand::Play { team: team.clone(), founder: member == 0, size, invite: Arc::clone(&invite) };
             let salt = u64::from(party) << 32 | u64::from(generation) << 8 | u64::from(member);
-            members.spawn(walk(Arc::clone(&ground), Arc::clone(&streets), id, name, errand, salt, stop.clone()));
+            let person = Person { id, name, errand, salt };
+            members.spawn(walk(Arc::clone(&ground), Arc::clone(&streets), person, stop.clone()));
         }
         members.close();
         members.wait().await;
@@ -128,16 +136,18 @@ async fn play_on(ground: Arc<Ground>, streets: Arc<Streets>, (party, size): (u32
     }
 }
 
-/// One simulated player from switching the phone on to the end of the quest.
-async fn walk(
-    ground: Arc<Ground>,
-    streets: Arc<Streets>,
+/// Who goes for a walk.
+struct Person {
     id: String,
     name: String,
     errand: Errand,
+    /// Sets this one's chances apart from the others'.
     salt: u64,
-    stop: CancellationToken,
-) {
+}
+
+/// One simulated player from switching the phone on to the end of the quest.
+async fn walk(ground: Arc<Ground>, streets: Arc<Streets>, person: Person, stop: CancellationToken) {
+    let Person { id, name, errand, salt } = person;
     let Ok(player) = PlayerId::new(id) else { return };
     let rng = StdRng::seed_from_u64(ground.seed ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let phone = Phone::switch_on(&ground, &player, &name);

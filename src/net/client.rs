@@ -188,6 +188,7 @@ impl Client {
             ping: connected.ping,
             pong: connected.pong,
         };
+        #[expect(clippy::disallowed_methods, reason = "the client owns it and ends it when it is dropped")]
         let task = tokio::spawn(work.run()).abort_handle();
         let permits = Semaphore::new(IN_FLIGHT_MAX);
         let next_id = AtomicU32::new(codec::CONNECT_ID + 1);

@@ -13,7 +13,7 @@ use super::outbound::Outbound;
 use super::protocol::{
     self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
 };
-use crate::actors::game::{FixReply, Hello, IgnoredFix, Session, Sink};
+use crate::actors::game::{FixReply, Hello, Session, Sink};
 use crate::ids::PlayerId;
 use crate::quest::act::Act;
 use crate::quest::refusal::Refusal;
@@ -189,6 +189,10 @@ impl Desk {
     }
 
     async fn connect(&mut self, id: u32, request: ConnectRequest) -> Outcome {
+        // Checking a signature is the dearest thing that a stranger can ask for.
+        if let Err(outcome) = self.admit_command(id) {
+            return outcome;
+        }
         let identity = match self.edge.auth.verify(&request.token) {
             Ok(identity) => identity,
             Err(TokenError::Expired) => return self.refuse(id, &expired()),
@@ -307,13 +311,13 @@ impl Desk {
         self.judging = true;
         let session = Arc::clone(&connected.session);
         let call = async move {
-            let Batch { good, places, ignored, ignored_seq } = batch;
+            let Batch { good, fate } = batch;
             let judged = match good.is_empty() {
                 true => Ok(FixReply { seq: None, accepted: 0, ignored: Vec::new() }),
                 false => session.fixes(good).await,
             };
             Done::Fixes(id.map(|id| match judged {
-                Ok(reply) => protocol::rpc_reply(id, &whole(reply, &places, ignored, ignored_seq)),
+                Ok(reply) => protocol::rpc_reply(id, &fate.of_all(reply)),
                 Err(refusal) => protocol::error_reply(id, &refusal),
             }))
         };
@@ -353,18 +357,6 @@ impl Desk {
     }
 }
 
-/// The reply about all that was sent, from the reply about those that were fixes at all.
-fn whole(mut reply: FixReply, places: &[u32], bad: Vec<IgnoredFix>, bad_seq: Option<u64>) -> FixReply {
-    for ignored in &mut reply.ignored {
-        let place = usize::try_from(ignored.index).ok().and_then(|index| places.get(index));
-        ignored.index = place.copied().unwrap_or(ignored.index);
-    }
-    reply.ignored.extend(bad);
-    reply.ignored.sort_by_key(|ignored| ignored.index);
-    reply.seq = reply.seq.max(bad_seq);
-    reply
-}
-
 fn answered(id: u32, answer: Result<Value, Refusal>) -> String {
     match answer {
         Ok(value) => protocol::rpc_reply(id, &value),
@@ -385,15 +377,6 @@ fn connection_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reply_about_a_batch_speaks_of_places_in_what_was_sent() {
-        let reply = FixReply { seq: Some(3), accepted: 1, ignored: vec![IgnoredFix { index: 1, reason: "late" }] };
-        let bad = vec![IgnoredFix { index: 1, reason: "bad_fix" }];
-        let whole = whole(reply, &[0, 2], bad, Some(7));
-        let places: Vec<_> = whole.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
-        assert_eq!((whole.seq, places), (Some(7), vec![(1, "bad_fix"), (2, "late")]));
-    }
 
     #[test]
     fn connection_ids_look_like_uuids_and_differ() {

@@ -10,6 +10,7 @@ use super::handshake;
 use super::listener::{Edge, told};
 use super::outbound::{AGE_MAX, Next, Outbound};
 use super::protocol;
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// How long a client may take to answer a ping: SDKs answer at once, a phone that wakes its radio takes seconds.
@@ -30,6 +32,9 @@ const PONG_GRACE: Duration = Duration::from_secs(8);
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// How long after `exp` a client may still refresh its token; SDKs start at `exp`.
 const REFRESH_GRACE: Duration = Duration::from_secs(25);
+
+/// Largest frame that we send; longer messages are fragmented.
+const FRAGMENT_BYTES: usize = 4 * 1024;
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -120,13 +125,26 @@ async fn flush(ws: &mut Socket, out: &Outbound) -> Option<End> {
         match out.next(Instant::now()) {
             Next::Nothing => return None,
             Next::Close(close) => return Some(End::Close(close)),
-            Next::Frame(frame) => match timeout(AGE_MAX, ws.send(Message::Text(frame.into()))).await {
+            Next::Frame(frame) => match timeout(AGE_MAX, write(ws, frame)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(err)) => return Some(end_of(&err)),
                 Err(_) => return Some(End::Close(Close::SLOW)),
             },
         }
     }
+}
+
+/// Writes a text message, a large one in fragments: tungstenite keeps the room of the largest frame that it ever
+/// wrote for as long as the socket lives, and one `state.get` must not cost an idle connection 50 KiB.
+async fn write(ws: &mut Socket, text: String) -> Result<(), WsError> {
+    let mut rest = Bytes::from(text);
+    let mut opcode = Data::Text;
+    while rest.len() > FRAGMENT_BYTES {
+        let part = Frame::message(rest.split_to(FRAGMENT_BYTES), OpCode::Data(opcode), false);
+        ws.send(Message::Frame(part)).await?;
+        opcode = Data::Continue;
+    }
+    ws.send(Message::Frame(Frame::message(rest, OpCode::Data(opcode), true))).await
 }
 
 /// tungstenite reports faults of the peer but tells it nothing.
@@ -202,5 +220,44 @@ impl Pulse {
             Some(expires) if edge.clock.now() > expires + REFRESH_GRACE => Outcome::Close(Close::EXPIRED),
             _ => Outcome::Go,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    async fn pair() -> (Socket, Socket) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        let (far, _) = listener.accept().await.expect("accepts");
+        let server = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        (server, WebSocketStream::from_raw_socket(near, Role::Client, None).await)
+    }
+
+    #[tokio::test]
+    async fn large_message_arrives_whole_though_sent_in_fragments() {
+        let (mut server, mut client) = pair().await;
+        for length in [1, FRAGMENT_BYTES, FRAGMENT_BYTES + 1, 3 * FRAGMENT_BYTES, 100_000] {
+            let text = "ä".repeat(length);
+            let (written, read) = tokio::join!(write(&mut server, text.clone()), client.next());
+            written.expect("written");
+            assert_eq!(read.expect("a message").expect("a good one"), Message::Text(text.into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn farewell_tells_code_and_reason_and_ends() {
+        let (mut server, mut client) = pair().await;
+        let listen = async move {
+            let Some(Ok(Message::Close(Some(frame)))) = client.next().await else { panic!("no close frame") };
+            while client.next().await.is_some() {}
+            drop(client);
+            frame
+        };
+        let (frame, ()) = tokio::join!(listen, bid_farewell(&mut server, Close::SLOW));
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (3008, "slow"));
     }
 }

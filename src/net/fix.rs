@@ -3,7 +3,8 @@
 //! JSON has no NaN, and serde refuses `1e999`; what is left to check is the earth and the phone's own marks for
 //! "unknown". Promise: messages name the field and the remedy, never the numbers, which are someone's whereabouts.
 
-use crate::actors::game::IgnoredFix;
+use crate::actors::game::{FixReply, IgnoredFix};
+use crate::geo::plausibility::FUTURE_MAX;
 use crate::geo::position::{Fix, Position};
 use crate::quest::refusal::Refusal;
 use crate::units::{Meters, MetersPerSecond, Timestamp};
@@ -44,29 +45,54 @@ struct RawBatch<'a> {
     fixes: Vec<&'a RawValue>,
 }
 
-/// Checked fixes, and those of a batch that could not be.
+/// Checked fixes, and what became of the others.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch {
     /// In the order sent.
     pub(super) good: Vec<Fix>,
-    /// For each good one its place in what was sent; empty when nothing was ignored.
-    pub(super) places: Vec<u32>,
+    /// What to say of the whole batch.
+    pub(super) fate: Fate,
+}
+
+/// What the reply must say beside what the game says of the good fixes.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Fate {
+    /// For each good one its place in what was sent; empty when it was a single fix.
+    places: Vec<u32>,
     /// What is wrong with the others.
-    pub(super) ignored: Vec<IgnoredFix>,
+    ignored: Vec<IgnoredFix>,
     /// The highest sequence number among the ignored: it need not come again.
-    pub(super) ignored_seq: Option<u64>,
+    ignored_seq: Option<u64>,
 }
 
 impl Batch {
     /// How many were sent.
     pub(super) fn sent(&self) -> u32 {
-        u32::try_from(self.good.len() + self.ignored.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.good.len() + self.fate.ignored.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Fate {
+    /// The reply about all that was sent, from the reply about those that were fixes at all.
+    pub(super) fn of_all(self, mut reply: FixReply) -> FixReply {
+        for ignored in &mut reply.ignored {
+            let place = usize::try_from(ignored.index).ok().and_then(|index| self.places.get(index));
+            ignored.index = place.copied().unwrap_or(ignored.index);
+        }
+        reply.ignored.extend(self.ignored);
+        reply.ignored.sort_by_key(|ignored| ignored.index);
+        reply.seq = reply.seq.max(self.ignored_seq);
+        reply
     }
 }
 
 /// `data` of `fix`: one fix, good or refused.
 pub(super) fn one(data: &str, now: Timestamp) -> Result<Batch, Refusal> {
-    Ok(Batch { good: vec![parse::<RawFix>(data)?.check(now)?], ..Batch::default() })
+    let fix = parse::<RawFix>(data)?.check(now)?;
+    if fix.time() > now + FUTURE_MAX {
+        return Err(Refusal::fix_from_future("t is in the future: set the device's clock, or leave t out"));
+    }
+    Ok(Batch { good: vec![fix], ..Batch::default() })
 }
 
 /// `data` of `fixes`. One bad fix in a phone's queue must not hold up the others for ever, so it is reported as
@@ -83,11 +109,11 @@ pub(super) fn many(data: &str, now: Timestamp) -> Result<Batch, Refusal> {
         match raw.check(now) {
             Ok(fix) => {
                 batch.good.push(fix);
-                batch.places.push(index);
+                batch.fate.places.push(index);
             }
             Err(_) => {
-                batch.ignored.push(IgnoredFix { index, reason: "bad_fix" });
-                batch.ignored_seq = batch.ignored_seq.max(seq);
+                batch.fate.ignored.push(IgnoredFix { index, reason: "bad_fix" });
+                batch.fate.ignored_seq = batch.fate.ignored_seq.max(seq);
             }
         }
     }
@@ -202,9 +228,11 @@ mod tests {
         let data =
             r#"{"fixes":[{"lat":60,"lon":24,"seq":1},{"lat":99,"lon":24,"seq":2},{"lat":60,"lon":24,"seq":3}]}"#;
         let batch = many(data, NOW).expect("taken");
-        assert_eq!((batch.good.len(), &batch.places[..], batch.sent()), (2, &[0, 2][..], 3));
-        assert_eq!(batch.ignored, [IgnoredFix { index: 1, reason: "bad_fix" }]);
-        assert_eq!(batch.ignored_seq, Some(2));
+        assert_eq!((batch.good.len(), batch.sent()), (2, 3));
+        let reply = FixReply { seq: Some(1), accepted: 1, ignored: vec![IgnoredFix { index: 1, reason: "late" }] };
+        let reply = batch.fate.of_all(reply);
+        let ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
+        assert_eq!((reply.seq, ignored), (Some(2), vec![(1, "bad_fix"), (2, "late")]));
     }
 
     #[test]

@@ -20,8 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 const HEAD_BYTES_FIRST: usize = 1024;
 /// Largest message and frame that a client may send; a batch of 100 fixes is under 15 KiB.
 pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
-/// Largest message that we send: a `state.get` with many outlines. Only a cap; nothing is allocated ahead.
-pub(super) const SEND_BYTES_MAX: usize = 1024 * 1024;
+/// Most that may wait in a socket's own write buffer; frames are far smaller and written one by one.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// How long a refused peer may take to read why and to hang up.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -111,7 +111,7 @@ fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(1024)
         .write_buffer_size(0)
-        .max_write_buffer_size(SEND_BYTES_MAX + 1024)
+        .max_write_buffer_size(WRITE_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
         .accept_unmasked_frames(false)

@@ -12,7 +12,8 @@ use super::limits::Admitted;
 use super::listener::{Edge, HttpIo};
 use super::live::Shared;
 use super::problem::{self, Problem};
-use crate::actors::game::{Overview, Review};
+use crate::actors::cards::Overview;
+use crate::actors::game::Review;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{Service, ServiceFactory, map_config};
 use actix_web::body::{BoxBody, MessageBody};
@@ -175,7 +176,7 @@ async fn ready(state: Data<State>) -> Result<&'static str, Problem> {
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {
-    let page = state.edge.metrics.page(&state.overview().counts, state.ready().is_ok());
+    let page = state.edge.metrics.page(&state.edge.game.counts(), state.ready().is_ok());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page)
 }
 

@@ -6,7 +6,7 @@
 //! same order give the same state.
 
 use crate::ids::{EntityId, stable_hash};
-use crate::quest::act::CommandId;
+use crate::quest::act::{Act, CommandId};
 use crate::quest::catalog::Catalog;
 use crate::quest::command::{Command, HOPS_MAX};
 use crate::quest::draft::{Draft, Evolve, Outcome};
@@ -44,12 +44,29 @@ impl Message {
 
     /// A client's command, recognised by its id when it has one.
     pub fn from_client(player: &crate::ids::PlayerId, cmd: Option<CommandId>, command: Command) -> Self {
-        let cause = cmd.map(|cmd| {
-            let content = serde_json::to_vec(&command).unwrap_or_default();
-            Cause::Client { player: player.clone(), cmd, fingerprint: stable_hash(content) }
-        });
+        let fingerprint = fingerprint(&command);
+        Self::recognizable(player, cmd, fingerprint, command)
+    }
+
+    /// The same where the command bears more than the client said (a secret made for it, a name of the moment): what
+    /// the client said is what must be the same when it comes again.
+    pub fn from_act(player: &crate::ids::PlayerId, cmd: Option<CommandId>, act: &Act, command: Command) -> Self {
+        Self::recognizable(player, cmd, fingerprint(act), command)
+    }
+
+    fn recognizable(
+        player: &crate::ids::PlayerId,
+        cmd: Option<CommandId>,
+        fingerprint: u64,
+        command: Command,
+    ) -> Self {
+        let cause = cmd.map(|cmd| Cause::Client { player: player.clone(), cmd, fingerprint });
         Self { cause, hops: 0, command }
     }
+}
+
+fn fingerprint(content: &impl Serialize) -> u64 {
+    stable_hash(serde_json::to_vec(content).unwrap_or_default())
 }
 
 /// What came of a message.
@@ -231,14 +248,14 @@ mod as_pairs {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::collections::BTreeMap;
 
-    pub fn serialize<S: Serializer, K: Serialize, V: Serialize>(
+    pub(super) fn serialize<S: Serializer, K: Serialize, V: Serialize>(
         map: &BTreeMap<K, V>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map)
     }
 
-    pub fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    pub(super) fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
     where
         D: Deserializer<'de>,
         K: Deserialize<'de> + Ord,

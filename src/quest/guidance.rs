@@ -19,6 +19,10 @@ pub struct Guidance {
     pub shares: bool,
     /// Quests under way, with the team that plays each: only their regions matter.
     pub playing: BTreeMap<QuestId, TeamId>,
+    /// The team that was left last: repeats of commands are answered there.
+    pub left: Option<TeamId>,
+    /// Quests ever played, with the team of the last run.
+    pub played: BTreeMap<QuestId, TeamId>,
     /// Quests finished.
     pub finished: Vec<QuestId>,
     /// Regions the journal says the player is inside, since when.
@@ -34,9 +38,11 @@ pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
     let mut guidance = Guidance {
         name: player.display_name(id),
         team: player.team.clone(),
+        left: player.left.clone(),
         shares: player.share.unwrap_or(false),
         finished: player.finished.iter().cloned().collect(),
         inside: player.inside.clone(),
+        played: player.runs.iter().map(|(quest, run)| (quest.clone(), run.team.clone())).collect(),
         ..Guidance::default()
     };
     for (quest_id, run) in player.runs.iter().filter(|(_, run)| !run.over) {

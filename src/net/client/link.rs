@@ -119,6 +119,7 @@ impl Link {
             channels: Mutex::default(),
         });
         let keeper = Keeper { url: url.to_owned(), token, shared: shared.clone(), events, pauses: Pauses::default() };
+        #[expect(clippy::disallowed_methods, reason = "the link owns it and ends it when it is dropped")]
         let task = tokio::spawn(keeper.run()).abort_handle();
         (Self { inner: Arc::new(Inner { shared, task }) }, reader)
     }

@@ -1,5 +1,7 @@
 //! Tests of the client and the link against a small server that speaks the protocol and misbehaves on request.
 
+#![expect(clippy::disallowed_methods, reason = "the test's runtime ends its tasks")]
+
 use super::*;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;

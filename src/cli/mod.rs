@@ -1,0 +1,100 @@
+//! The command line: what may be typed, and what each command prints.
+//!
+//! One file for each command. Results go to standard output, all else to standard error; with `--json` the results
+//! are JSON. Promise: the exit codes of [`Exit`] are stable, and a script needs nothing else to know what happened.
+
+pub mod demo;
+mod exit;
+mod output;
+pub mod quest;
+pub mod replay;
+pub mod serve;
+pub mod token;
+pub mod verify;
+
+pub use exit::Exit;
+pub use output::Output;
+
+use crate::config::{ColorChoice, Log};
+use clap::{Args, Parser, Subcommand};
+
+/// Over the flags that each command has.
+const GLOBAL: &str = "Options of all commands";
+
+/// The backend for quests played in the real world.
+///
+/// Without a command it plays the demo, or prints this help where there is a waystone.toml.
+#[derive(Debug, Parser)]
+#[command(name = "waystone", version, after_help = exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Say how much.
+    #[command(flatten)]
+    pub talk: Talk,
+    /// When to color: auto, always or never; auto obeys NO_COLOR
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(hide_possible_values = true, help_heading = GLOBAL)]
+    pub color: ColorChoice,
+}
+
+/// How much is said on standard error.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Talk {
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say errors only
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+impl Talk {
+    /// The log filter that the flags ask for, if they do.
+    pub fn filter(self) -> Option<&'static str> {
+        match (self.quiet, self.verbose) {
+            (true, _) => Some("error"),
+            (false, 0) => None,
+            (false, 1) => Some("info,waystone=debug"),
+            (false, _) => Some("debug,waystone=trace"),
+        }
+    }
+
+    /// Logging for commands without a configuration: their results are what one wants to see.
+    pub fn log(self) -> Log {
+        Log { filter: self.filter().unwrap_or("warn").to_owned(), ..Log::default() }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play: Helsinki, a quest, walkers, and a live map in the browser
+    Demo(demo::DemoArgs),
+    /// Run the server by waystone.toml
+    Serve(serve::ServeArgs),
+    /// Walk a recorded track into a server, as a player
+    Replay(replay::ReplayArgs),
+    /// Tokens, which say who a player is
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Quest files
+    #[command(subcommand)]
+    Quest(quest::QuestCommand),
+    /// Read a data folder and check the journal's promises
+    Verify(verify::VerifyArgs),
+}
+
+/// Waits until someone wants the server to end: Ctrl-C, or SIGTERM as service managers send.
+async fn stopped() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

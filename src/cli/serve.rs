@@ -1,0 +1,161 @@
+//! What `serve` may be told, and its configuration from all layers.
+
+use super::{Exit, Output, Talk};
+use crate::app::{self, QuestSource, StartError};
+use crate::clock::Clock;
+use crate::config::{self, Config, Overrides};
+use crate::keys;
+use crate::net::auth::{Auth, AuthConfig, Key, Secret};
+use crate::net::console::ConsoleConfig;
+use crate::net::listener::EdgeConfig;
+use anyhow::Context as _;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The server, by its configuration.
+///
+/// Settings come from defaults, then waystone.toml, then variables such as WAYSTONE__HTTP__LISTEN, then these flags.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Configuration file; without it ./waystone.toml if there is one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Check the configuration, print what is in effect and from where, and end
+    #[arg(long)]
+    pub check: bool,
+    /// With --check: print JSON
+    #[arg(long, requires = "check")]
+    pub json: bool,
+    /// http.listen: address and port
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// http.public_host: the name that players' devices know
+    #[arg(long, value_name = "NAME")]
+    pub public_host: Option<String>,
+    /// http.behind_proxy: something in front of it speaks TLS
+    #[arg(long)]
+    pub behind_proxy: bool,
+    /// http.origins: a web page that may open sockets; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub origin: Vec<String>,
+    /// store.data: the data folder
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// auth.hs256_secret_file: the shared secret of HS256 tokens
+    #[arg(long, value_name = "FILE")]
+    pub hs256_secret_file: Option<String>,
+    /// auth.public_key_file: the public key of EdDSA or ES256 tokens, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub public_key_file: Option<String>,
+    /// auth.audience: what `aud` must be
+    #[arg(long)]
+    pub audience: Option<String>,
+    /// auth.issuer: what `iss` must be
+    #[arg(long)]
+    pub issuer: Option<String>,
+    /// quests.files: a quest to publish; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub quest: Vec<String>,
+    /// log.filter: levels, such as info,waystone::net=debug
+    #[arg(long, value_name = "LEVELS")]
+    pub log: Option<String>,
+    /// log.format: auto, pretty or json
+    #[arg(long, value_name = "FORM")]
+    pub log_format: Option<String>,
+    /// drain.deadline: how long the end may take, such as 5s
+    #[arg(long, value_name = "TIME")]
+    pub drain_deadline: Option<String>,
+}
+
+impl ServeArgs {
+    fn overrides(&self, talk: Talk) -> Overrides {
+        let spoken = if talk.quiet { "--quiet" } else { "--verbose" };
+        Overrides::default()
+            .text("--listen", "http.listen", self.listen.as_deref())
+            .text("--public-host", "http.public_host", self.public_host.as_deref())
+            .switch("--behind-proxy", "http.behind_proxy", self.behind_proxy)
+            .list("--origin", "http.origins", &self.origin)
+            .text("--data", "store.data", self.data.as_deref())
+            .text("--hs256-secret-file", "auth.hs256_secret_file", self.hs256_secret_file.as_deref())
+            .text("--public-key-file", "auth.public_key_file", self.public_key_file.as_deref())
+            .text("--audience", "auth.audience", self.audience.as_deref())
+            .text("--issuer", "auth.issuer", self.issuer.as_deref())
+            .list("--quest", "quests.files", &self.quest)
+            .text(spoken, "log.filter", talk.filter())
+            .text("--log", "log.filter", self.log.as_deref())
+            .text("--log-format", "log.format", self.log_format.as_deref())
+            .text("--drain-deadline", "drain.deadline", self.drain_deadline.as_deref())
+    }
+}
+
+/// What `serve` comes to.
+#[derive(Debug)]
+pub enum Prepared {
+    /// Run with this.
+    Run(Box<Config>),
+    /// All is said: it was a check, or there are faults.
+    End(Exit),
+}
+
+/// The configuration to run with; with `--check`, or with faults, prints and ends.
+pub fn prepare(
+    args: &ServeArgs,
+    talk: Talk,
+    env: &mut dyn Iterator<Item = (String, String)>,
+    out: &mut Output,
+) -> anyhow::Result<Prepared> {
+    let here = Path::new(config::FILE);
+    let file = args.config.as_deref().or_else(|| here.exists().then_some(here));
+    match Config::load(file, env, &args.overrides(talk)) {
+        Ok(config) if args.check && args.json => out.json(&config.settings()).map(|()| Prepared::End(Exit::Done)),
+        Ok(config) if args.check => out.line(config.print().trim_end()).map(|()| Prepared::End(Exit::Done)),
+        Ok(config) => Ok(Prepared::Run(Box::new(config))),
+        Err(faults) if args.check && args.json => out.json(&faults).map(|()| Prepared::End(Exit::Faults)),
+        Err(faults) => out.error(faults).map(|()| Prepared::End(Exit::Faults)),
+    }
+    .map_err(Into::into)
+}
+
+/// Serves until it is told to end.
+pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
+    let secret = config.auth.hs256_secret_file.as_deref().map(config::read_secret).transpose()?;
+    let public = config.auth.public_key_file.as_deref().map(config::read_public_key).transpose()?;
+    let hs256 = secret.clone().map(Key::hs256).transpose()?;
+    let keys = hs256.into_iter().chain(public).collect();
+    let parties = AuthConfig { audience: config.auth.audience.clone(), issuer: config.auth.issuer.clone() };
+    let auth = Arc::new(Auth::new(keys, parties, Clock::system()));
+    let mut edge = EdgeConfig::new(config.http.listen);
+    edge.hosts = config.http.public_host.iter().cloned().collect();
+    edge.origins.clone_from(&config.http.origins);
+    edge.connections_max = config.http.connections_max;
+    edge.connections_per_ip_max = config.http.connections_per_address_max;
+    edge.drain_deadline = config.drain.deadline;
+    let link = keys::link_key();
+    edge.console = Some(ConsoleConfig { key: Secret::new(link.as_bytes()), map: None, companion: None });
+    let mut quests = Vec::with_capacity(config.quests.files.len());
+    for path in &config.quests.files {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        quests.push(QuestSource { name: path.display().to_string(), text });
+    }
+    // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
+    let codes = config::data_key(&config.store.data)?;
+    let app = match app::start(&config.store.data, &codes, &quests, auth, edge).await {
+        Ok(app) => app,
+        Err(StartError::Quest(report)) => {
+            out.line(report.render(out.terminal().color))?;
+            return Ok(Exit::Faults);
+        }
+        Err(err) => return Err(err.into()),
+    };
+    let addr = app.addr();
+    out.list(&[
+        ("Console", format!("http://{addr}/console/open?key={link}   (opens once)")),
+        ("WebSocket", format!("ws://{addr}/connect")),
+        ("Health", format!("http://{addr}/readyz")),
+        ("Data", config.store.data.display().to_string()),
+    ])?;
+    super::stopped().await?;
+    app.drain().await;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,90 @@
+//! What no single key can tell: settings that do not go together, and files that are not there.
+//!
+//! Promise: a configuration that passes starts, as far as files and safety go; what is refused for safety says what
+//! would be exposed.
+
+use super::fault::{Fault, Source};
+use super::{Config, KeyFileError, read_public_key, read_secret};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Faults between settings. Nothing is said about keys in `faulty`, nor concluded from them.
+pub(super) fn relations(config: &Config, faulty: &BTreeSet<&'static str>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let sound = |keys: &[&str]| keys.iter().all(|key| !faulty.contains(key));
+    let source = |key: &str| config.source(key).cloned().unwrap_or(Source::Nowhere);
+
+    if sound(&["http.listen", "http.behind_proxy", "http.public_host"]) {
+        faults.extend(exposure(config, &source));
+    }
+    if sound(&["auth.hs256_secret_file", "auth.public_key_file"]) {
+        faults.extend(auth(config, &source));
+    }
+    let data = &config.store.data;
+    if data.exists() && !data.is_dir() {
+        let message = format!("store.data: {} is not a folder", data.display());
+        faults.push(Fault::new(source("store.data"), message, "name a folder, or one that can be made"));
+    }
+    for file in config.quests.files.iter().filter(|file| !file.is_file()) {
+        let message = format!("quests.files: there is no file {}", file.display());
+        let help = "paths in the configuration file lead from its own folder, others from the working directory";
+        faults.push(Fault::new(source("quests.files"), message, help));
+    }
+    faults
+}
+
+fn exposure(config: &Config, source: &dyn Fn(&str) -> Source) -> Option<Fault> {
+    let http = &config.http;
+    let loopback = http.listen.ip().is_loopback();
+    if !loopback && !http.behind_proxy {
+        let message = format!(
+            "http.listen: {} can be reached from other machines, and there is no TLS yet: tokens and positions would \
+             travel in the clear",
+            http.listen
+        );
+        let help = "put a proxy that speaks TLS in front and say so with --behind-proxy (http.behind_proxy = true), \
+                    or listen on 127.0.0.1";
+        return Some(Fault::new(source("http.listen"), message, help));
+    }
+    (loopback && http.behind_proxy && http.public_host.is_none()).then(|| {
+        // On loopback the edge knows only loopback names, against pages that rebind their name to this machine.
+        let message = "http.behind_proxy: requests that the proxy hands on bear a name that is not known here";
+        let help = "set http.public_host (--public-host) to the name that players' devices use";
+        Fault::new(source("http.behind_proxy"), message, help)
+    })
+}
+
+fn auth(config: &Config, source: &dyn Fn(&str) -> Source) -> Vec<Fault> {
+    let auth = &config.auth;
+    if auth.hs256_secret_file.is_none() && auth.public_key_file.is_none() {
+        let message = "there is no key for players' tokens, and there are no default secrets";
+        let help = "make one with `openssl rand -hex 32 > auth.key` and set auth.hs256_secret_file \
+                    (--hs256-secret-file), or name your identity provider's key with auth.public_key_file; \
+                    to look around, run `waystone demo`";
+        return vec![Fault::new(Source::Nowhere, message, help)];
+    }
+    let secret = auth.hs256_secret_file.as_deref().map(|path| ("auth.hs256_secret_file", check_secret(path)));
+    let public = auth.public_key_file.as_deref().map(|path| ("auth.public_key_file", check_public_key(path)));
+    [secret, public]
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, read)| Some((key, read.err()?)))
+        .map(|(key, error)| {
+            let help = match error {
+                KeyFileError::Read { .. } | KeyFileError::Make { .. } => {
+                    "check the path, and that this user may read the file"
+                }
+                KeyFileError::NoKey { .. } => "replace what the file holds",
+            };
+            Fault::new(source(key), format!("{key}: {error}"), help)
+        })
+        .collect()
+}
+
+fn check_secret(path: &Path) -> Result<(), KeyFileError> {
+    read_secret(path).map(drop)
+}
+
+fn check_public_key(path: &Path) -> Result<(), KeyFileError> {
+    read_public_key(path).map(drop)
+}

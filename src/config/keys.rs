@@ -1,0 +1,165 @@
+//! Every key there is: its name, how it is set, how it is shown.
+//!
+//! One table, so that a key cannot be known to the file and unknown to the environment, or set and never printed.
+
+use super::value::{Problem, Value};
+use super::{Config, LogFormat};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A key.
+pub(super) struct Key {
+    /// Its dotted name: section and name.
+    pub(super) name: &'static str,
+    pub(super) set: fn(&mut Config, &Value) -> Result<(), Problem>,
+    pub(super) show: fn(&Config) -> String,
+}
+
+/// More sockets than one address has ports need more than one; nobody has asked a single node for more.
+const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
+
+/// Below a second no hand-over ends; above five minutes an orchestrator has long killed us.
+const DEADLINES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+
+const FORMATS: [(&str, LogFormat); 3] =
+    [("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
+
+/// All keys, in the order in which they are printed.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "http.listen",
+        set: |config, value| value.address().map(|address| config.http.listen = address),
+        show: |config| config.http.listen.to_string(),
+    },
+    Key {
+        name: "http.public_host",
+        set: |config, value| host(value).map(|host| config.http.public_host = Some(host)),
+        show: |config| or_none(config.http.public_host.as_deref()),
+    },
+    Key {
+        name: "http.behind_proxy",
+        set: |config, value| value.truth().map(|truth| config.http.behind_proxy = truth),
+        show: |config| config.http.behind_proxy.to_string(),
+    },
+    Key {
+        name: "http.origins",
+        set: |config, value| value.each(origin).map(|origins| config.http.origins = origins),
+        show: |config| or_none(Some(config.http.origins.join(", ").as_str())),
+    },
+    Key {
+        name: "http.connections_max",
+        set: |config, value| value.count(&CONNECTIONS).map(|count| config.http.connections_max = count),
+        show: |config| config.http.connections_max.to_string(),
+    },
+    Key {
+        name: "http.connections_per_address_max",
+        set: |config, value| value.count(&CONNECTIONS).map(|count| config.http.connections_per_address_max = count),
+        show: |config| config.http.connections_per_address_max.to_string(),
+    },
+    Key {
+        name: "store.data",
+        set: |config, value| value.path().map(|path| config.store.data = path),
+        show: |config| config.store.data.display().to_string(),
+    },
+    Key {
+        name: "auth.hs256_secret_file",
+        set: |config, value| value.path().map(|path| config.auth.hs256_secret_file = Some(path)),
+        show: |config| path_or_none(config.auth.hs256_secret_file.as_deref()),
+    },
+    Key {
+        name: "auth.public_key_file",
+        set: |config, value| value.path().map(|path| config.auth.public_key_file = Some(path)),
+        show: |config| path_or_none(config.auth.public_key_file.as_deref()),
+    },
+    Key {
+        name: "auth.audience",
+        set: |config, value| value.text("write the `aud` of the tokens").map(|aud| config.auth.audience = Some(aud)),
+        show: |config| or_none(config.auth.audience.as_deref()),
+    },
+    Key {
+        name: "auth.issuer",
+        set: |config, value| value.text("write the `iss` of the tokens").map(|iss| config.auth.issuer = Some(iss)),
+        show: |config| or_none(config.auth.issuer.as_deref()),
+    },
+    Key {
+        name: "quests.files",
+        set: |config, value| value.each(Value::path).map(|files| config.quests.files = files),
+        show: |config| or_none(Some(joined(&config.quests.files).as_str())),
+    },
+    Key {
+        name: "log.filter",
+        set: |config, value| filter(value).map(|filter| config.log.filter = filter),
+        show: |config| config.log.filter.clone(),
+    },
+    Key {
+        name: "log.format",
+        set: |config, value| value.choice(&FORMATS).map(|format| config.log.format = format),
+        show: |config| {
+            let name = FORMATS.iter().find(|(_, format)| *format == config.log.format);
+            name.map_or_else(String::new, |(name, _)| (*name).to_owned())
+        },
+    },
+    Key {
+        name: "drain.deadline",
+        set: |config, value| value.span(&DEADLINES).map(|span| config.drain.deadline = span),
+        show: |config| format!("{:?}", config.drain.deadline),
+    },
+];
+
+/// The sections, each once.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = KEYS.iter().filter_map(|key| key.name.split('.').next()).collect();
+    sections.dedup();
+    sections
+}
+
+/// The names of the keys of a section.
+pub(super) fn names_in(section: &str) -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.iter().filter_map(move |key| key.name.strip_prefix(section)?.strip_prefix('.'))
+}
+
+fn host(value: &Value) -> Result<String, Problem> {
+    let help = "write the name alone, such as \"play.example.org\"";
+    let host = value.text(help)?;
+    let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    if plain {
+        Ok(host)
+    } else {
+        Err(Problem { message: format!("\"{host}\" is not a host name"), help: help.into() })
+    }
+}
+
+fn origin(value: &Value) -> Result<String, Problem> {
+    let help = "write a scheme and a host without a path, such as \"https://play.example.org\"";
+    let origin = value.text(help)?;
+    let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let good = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ', '*']));
+    if good {
+        Ok(origin)
+    } else {
+        Err(Problem { message: format!("\"{origin}\" is not an origin"), help: help.into() })
+    }
+}
+
+fn filter(value: &Value) -> Result<String, Problem> {
+    let help = "write levels, such as \"info\" or \"info,waystone::net=debug\"";
+    let filter = value.text(help)?;
+    match tracing_subscriber::EnvFilter::try_new(&filter) {
+        Ok(_) => Ok(filter),
+        Err(error) => {
+            Err(Problem { message: format!("\"{filter}\" is not a log filter: {error}"), help: help.into() })
+        }
+    }
+}
+
+fn or_none(text: Option<&str>) -> String {
+    text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned()
+}
+
+fn path_or_none(path: Option<&Path>) -> String {
+    path.map_or_else(|| "-".to_owned(), |path| path.display().to_string())
+}
+
+fn joined(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
