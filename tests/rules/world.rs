@@ -236,8 +236,13 @@ impl World {
 
     /// The entity as its entries make it.
     pub fn rebuilt(&self, id: &EntityId) -> Aggregate {
+        self.rebuilt_up_to(id, u64::MAX)
+    }
+
+    /// The entity as its entries up to a number make it.
+    pub fn rebuilt_up_to(&self, id: &EntityId, seq: u64) -> Aggregate {
         let mut aggregate = Aggregate::new(id.clone());
-        self.entries(id).for_each(|entry| aggregate.apply(entry));
+        self.entries(id).filter(|entry| entry.seq <= seq).for_each(|entry| aggregate.apply(entry));
         aggregate
     }
 
