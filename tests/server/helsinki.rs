@@ -42,11 +42,9 @@ async fn begin(server: &TestServer, ada: &mut Phone, eino: &mut Phone) {
 }
 
 async fn gather(ada: &mut Phone, eino: &mut Phone) {
-    ada.stand_at(KIVI).await;
-    let entered = ada.expect(json!({ "type": "region.entered", "place": "kivi" })).await;
+    let entered = ada.enter("kivi", KIVI).await;
     assert!(entered["why"]["distance"].as_f64().expect("metres") > 30.0, "{entered}");
-    eino.stand_at(KIVI).await;
-    eino.expect(json!({ "type": "region.entered", "place": "kivi" })).await;
+    eino.enter("kivi", KIVI).await;
     ada.stay(Duration::from_secs(60)).await;
     for phone in [&mut *ada, &mut *eino] {
         phone.expect(json!({ "type": "step.reached", "step": "gather", "have": 1, "need": 2 })).await;
@@ -65,7 +63,7 @@ async fn gather(ada: &mut Phone, eino: &mut Phone) {
 async fn three_of_five(server: &TestServer, ada: &mut Phone, eino: &mut Phone) {
     let far = ada.refused("quest.answer", at("smiths", json!({ "text": "two" }))).await;
     assert_eq!((far.0, far.2), (1203, true), "{far:?}");
-    ada.stand_at(SMITHS).await;
+    ada.enter("smiths", SMITHS).await;
     let wrong = ada.act("quest.answer", at("smiths", json!({ "text": "three" }))).await;
     assert_eq!(wrong, json!({ "correct": false, "tries_left": 2, "wait_until": null }));
     let right = ada.act("quest.answer", at("smiths", json!({ "text": " Kaksi " }))).await;
@@ -74,7 +72,7 @@ async fn three_of_five(server: &TestServer, ada: &mut Phone, eino: &mut Phone) {
     let by_ada = eino.expect_done("smiths").await;
     assert_eq!((&by_ada["by"], &by_ada["mine"], &by_ada["points"]), (&json!(["ada"]), &json!(false), &json!(0)));
 
-    ada.stand_at(AMANDA).await;
+    ada.enter("amanda", AMANDA).await;
     let sent = ada.act("quest.photo", at("amanda", json!({ "photo": "https://photos.example.org/1.jpg" }))).await;
     assert_eq!(sent, json!({ "review": "pending" }));
     ada.expect(json!({ "type": "photo.submitted", "step": "amanda" })).await;
@@ -92,7 +90,7 @@ async fn three_of_five(server: &TestServer, ada: &mut Phone, eino: &mut Phone) {
     ada.expect_done("amanda").await;
     eino.expect_done("amanda").await;
 
-    eino.stand_at(SENATE).await;
+    eino.enter("senate", SENATE).await;
     let options = eino.refused("quest.choose", at("side", json!({ "option": "darkness" }))).await;
     assert_eq!(options.0, 1207, "{options:?}");
     eino.act("quest.choose", at("side", json!({ "option": "light" }))).await;
@@ -109,8 +107,8 @@ async fn three_of_five(server: &TestServer, ada: &mut Phone, eino: &mut Phone) {
 }
 
 async fn under_the_cathedral(ada: &mut Phone, eino: &mut Phone, tap: &Wiretap) {
-    ada.stand_at(SENATE).await;
-    eino.stand_at(SENATE).await;
+    ada.enter("senate", SENATE).await;
+    eino.enter("senate", SENATE).await;
     ada.stay(Duration::from_secs(180)).await;
     // Nothing that Eino's phone has received tells of the place, though he has stood in it.
     let _ = eino.state().await;
@@ -149,6 +147,7 @@ async fn a_team_of_two_plays_the_whole_demo() {
 
     begin(&server, &mut ada, &mut eino).await;
     eino.stand_at(CRYPT).await;
+    server.entries().await;
     assert_eq!(eino.state().await["inside"], json!([]), "he stands there and must not know");
     gather(&mut ada, &mut eino).await;
     three_of_five(&server, &mut ada, &mut eino).await;

@@ -226,6 +226,12 @@ impl Phone {
         self.here = Some(place);
     }
 
+    /// Walks to a place and waits for the news of being there, from which on stays count.
+    pub async fn enter(&mut self, name: &str, place: Place) -> Value {
+        self.stand_at(place).await;
+        self.expect(json!({ "type": "region.entered", "place": name })).await
+    }
+
     /// Stands where it is for some time more.
     pub async fn stay(&mut self, span: Duration) {
         self.clock.advance(span);

@@ -44,7 +44,7 @@ async fn every_verb_is_done_in_its_way() {
     ada.act("quest.answer", quick_step("riddle", "text", "SEVEN")).await;
     assert_eq!(ada.expect_done("riddle").await["points"], 25, "30 less the hint");
 
-    ada.stand_at(YARD).await;
+    ada.enter("yard", YARD).await;
     ada.expect(json!({ "type": "region.left", "place": "gate" })).await;
     let wrong = ada.refused("quest.scan", quick_step("sign", "code", "K-1873")).await;
     assert_eq!((wrong.0, wrong.2), (1206, true), "{wrong:?}");
