@@ -1,7 +1,7 @@
 //! What all witnesses of one test share: the way to the server, tokens, the evidence, and the moments at which a
 //! reaper likes to strike.
 
-use crate::record::Record;
+use crate::record::{Record, Testimony};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use waystone::net::auth::{Claims, Role, Secret, mint};
 const TOKEN_S: i64 = 6 * 3_600;
 
 /// The ground.
-pub struct Ground {
+pub(crate) struct Ground {
     /// The server's port, the same over all its lives.
     pub port: u16,
     /// Time, for phones.
@@ -29,7 +29,7 @@ pub struct Ground {
 
 impl Ground {
     /// Over a data folder, whose key is made if there is none.
-    pub fn new(data: &Path, port: u16) -> Arc<Self> {
+    pub(crate) fn new(data: &Path, port: u16) -> Arc<Self> {
         let secret = config::data_key(data).expect("the folder can be written");
         Arc::new(Self {
             port,
@@ -42,17 +42,17 @@ impl Ground {
     }
 
     /// Where players connect.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://127.0.0.1:{}/connect", self.port)
     }
 
     /// A player's token.
-    pub fn token(&self, player: &PlayerId) -> String {
+    pub(crate) fn token(&self, player: &PlayerId) -> String {
         self.mint(player.clone(), Role::Player)
     }
 
     /// An operator's token.
-    pub fn operator(&self) -> String {
+    pub(crate) fn operator(&self) -> String {
         self.mint(PlayerId::new("clerk").expect("an id"), Role::Operator)
     }
 
@@ -63,14 +63,19 @@ impl Ground {
     }
 
     /// A new witness.
-    pub fn enroll(&self, player: PlayerId) -> Arc<Record> {
+    pub(crate) fn enroll(&self, player: PlayerId) -> Arc<Record> {
         let record = Arc::new(Record::new(player));
         self.records.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record));
         record
     }
 
     /// The evidence of all witnesses so far.
-    pub fn records(&self) -> Vec<Arc<Record>> {
+    pub(crate) fn records(&self) -> Vec<Arc<Record>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What they have been told up to now.
+    pub(crate) fn testimonies(&self) -> Vec<Testimony> {
+        self.records().iter().map(|record| record.testimony()).collect()
     }
 }

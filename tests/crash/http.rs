@@ -12,7 +12,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// An answer.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Its status.
     pub status: u16,
     /// Its body, as text.
@@ -21,18 +21,18 @@ pub struct Reply {
 
 impl Reply {
     /// The body as JSON; null if it is none.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 }
 
 /// GET, as an operator if there is a token.
-pub async fn get(port: u16, path: &str, token: Option<&str>) -> io::Result<Reply> {
+pub(crate) async fn get(port: u16, path: &str, token: Option<&str>) -> io::Result<Reply> {
     ask(port, "GET", path, token, "").await
 }
 
 /// POST with JSON, as an operator.
-pub async fn post(port: u16, path: &str, token: &str, body: &Value) -> io::Result<Reply> {
+pub(crate) async fn post(port: u16, path: &str, token: &str, body: &Value) -> io::Result<Reply> {
     ask(port, "POST", path, Some(token), &body.to_string()).await
 }
 

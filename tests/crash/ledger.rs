@@ -1,6 +1,6 @@
 //! The journal as an auditor reads it: entry by entry, beside a running server, trusting nothing that was derived.
 
-use crate::record::Record;
+use crate::record::Testimony;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +18,7 @@ const STOCK: [(&str, u32); 3] = [("2", 2), ("3", 6), ("4", 14)];
 
 /// What has been read so far.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     after: BTreeMap<Shard, u64>,
     ends: BTreeMap<EntityId, u64>,
     notices: BTreeMap<PlayerId, Vec<Value>>,
@@ -33,14 +33,14 @@ pub struct Ledger {
 
 impl Ledger {
     /// Reads a whole folder.
-    pub async fn of(data: &Path) -> Self {
+    pub(crate) async fn of(data: &Path) -> Self {
         let mut ledger = Self::default();
         ledger.read_on(data).await;
         ledger
     }
 
     /// Reads what has come since the last time.
-    pub async fn read_on(&mut self, data: &Path) {
+    pub(crate) async fn read_on(&mut self, data: &Path) {
         let journal = SqliteJournal::open_read_only(data).await.expect("a folder that a server has opened");
         for shard in Shard::all() {
             loop {
@@ -109,7 +109,7 @@ impl Ledger {
     }
 
     /// Messages that were sent and have no entry at their receiver yet.
-    pub fn pending(&self) -> Vec<String> {
+    pub(crate) fn pending(&self) -> Vec<String> {
         let waits = |(id, to): &(&MessageId, &EntityId)| {
             let key = Cause::Message(MessageId::clone(id)).key();
             !self.causes.contains(&(EntityId::clone(to), key))
@@ -118,21 +118,20 @@ impl Ledger {
     }
 
     /// How many of each stock were given.
-    pub fn stock(&self) -> Vec<usize> {
+    pub(crate) fn stock(&self) -> Vec<usize> {
         STOCK.iter().map(|(reward, _)| self.stock.get(*reward).map_or(0, BTreeMap::len)).collect()
     }
 
-    /// What is wrong in the journal by itself, and in what a witness was told.
-    pub fn faults_of(&self, records: &[std::sync::Arc<Record>]) -> Vec<String> {
+    /// What is wrong in the journal by itself, and in what witnesses were told before it was read.
+    pub(crate) fn faults_of(&self, testimonies: &[Testimony]) -> Vec<String> {
         let mut faults = self.faults.clone();
-        for record in records {
-            let player = &record.player;
-            faults.extend(record.faults().into_iter().map(|fault| format!("{player}: {fault}")));
+        for Testimony { player, told, faults: own } in testimonies {
+            faults.extend(own.iter().map(|fault| format!("{player}: {fault}")));
             let stands = self.notices.get(player).map(Vec::as_slice).unwrap_or_default();
-            for (offset, told) in record.told() {
-                let index = usize::try_from(offset).expect("small") - 1;
+            for (offset, told) in told {
+                let index = usize::try_from(*offset).expect("small") - 1;
                 match stands.get(index) {
-                    Some(stands) if *stands == told => {}
+                    Some(stands) if stands == told => {}
                     found => faults.push(format!("{player}: told at {offset}: {told}; the journal has {found:?}")),
                 }
             }
@@ -141,7 +140,7 @@ impl Ledger {
     }
 
     /// How many notices a player has.
-    pub fn notices(&self, player: &PlayerId) -> usize {
+    pub(crate) fn notices(&self, player: &PlayerId) -> usize {
         self.notices.get(player).map_or(0, Vec::len)
     }
 }

@@ -19,7 +19,7 @@ const TEAM: usize = 2;
 const CLERK_EVERY: Duration = Duration::from_millis(400);
 
 /// Teams at play.
-pub struct Parties {
+pub(crate) struct Parties {
     playing: JoinSet<Result<usize, String>>,
     clerk: JoinSet<()>,
     /// No new teams after this.
@@ -28,7 +28,7 @@ pub struct Parties {
 
 impl Parties {
     /// Sends so many teams out.
-    pub fn set_out(ground: &Arc<Ground>, teams: usize) -> Self {
+    pub(crate) fn set_out(ground: &Arc<Ground>, teams: usize) -> Self {
         let (mut playing, mut clerk, last_round) = (JoinSet::new(), JoinSet::new(), CancellationToken::new());
         for number in 0..teams {
             playing.spawn(play_on(Arc::clone(ground), number, last_round.clone()));
@@ -38,7 +38,7 @@ impl Parties {
     }
 
     /// No new teams; those at play finish. How many there were, or where one stopped.
-    pub async fn finish(mut self, deadline: Duration) -> Result<usize, String> {
+    pub(crate) async fn finish(mut self, deadline: Duration) -> Result<usize, String> {
         self.last_round.cancel();
         let all = async {
             let mut teams = 0;

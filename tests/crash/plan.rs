@@ -16,7 +16,7 @@ const MOMENT: Duration = Duration::from_secs(30);
 
 /// When a server is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// At any time.
     Any,
     /// Right after a witness was told something.
@@ -35,7 +35,7 @@ const ROUND: [Moment; 7] =
 
 /// The plan of one test. When the test fails it says how to run it again.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// How many kills.
     pub kills: u32,
     /// What chance begins with.
@@ -46,7 +46,7 @@ pub struct Plan {
 impl Plan {
     /// As `WAYSTONE_KILLS` and `WAYSTONE_SEED` have it, else the normal number and a seed of the moment.
     #[expect(clippy::disallowed_methods, reason = "these two are the test's own switches, not the server's settings")]
-    pub fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a whole number"));
         let kills = number("WAYSTONE_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("not so many"));
         let seed = number("WAYSTONE_SEED").unwrap_or_else(rand::random);
@@ -55,12 +55,12 @@ impl Plan {
     }
 
     /// The moment of a kill, counted from 0.
-    pub fn moment(&self, kill: u32) -> Moment {
+    pub(crate) fn moment(&self, kill: u32) -> Moment {
         ROUND[kill as usize % ROUND.len()]
     }
 
     /// Kills the server at such a moment, and starts it anew.
-    pub async fn strike(
+    pub(crate) async fn strike(
         &mut self,
         moment: Moment,
         mut server: Server,

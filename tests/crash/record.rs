@@ -11,7 +11,7 @@ const POOLS: usize = 3;
 
 /// A command and the answer that the server gave to it.
 #[derive(Debug, Clone)]
-pub struct Acknowledged {
+pub(crate) struct Acknowledged {
     /// The method.
     pub method: String,
     /// Its data, with the command's id.
@@ -20,9 +20,20 @@ pub struct Acknowledged {
     pub reply: Value,
 }
 
+/// What a witness has to say up to a moment.
+#[derive(Debug)]
+pub(crate) struct Testimony {
+    /// Who.
+    pub player: PlayerId,
+    /// Notices with their offsets.
+    pub told: Vec<(u64, Value)>,
+    /// What must not have happened.
+    pub faults: Vec<String>,
+}
+
 /// The evidence of one witness.
 #[derive(Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// Whose.
     pub player: PlayerId,
     held: Mutex<Held>,
@@ -40,12 +51,12 @@ struct Held {
 
 impl Record {
     /// Nothing yet.
-    pub fn new(player: PlayerId) -> Self {
+    pub(crate) fn new(player: PlayerId) -> Self {
         Self { player, held: Mutex::default() }
     }
 
     /// A notice was told. Offsets must be dense: the check is made as it comes, so that a fault has its moment.
-    pub fn tell(&self, offset: u64, data: Value) {
+    pub(crate) fn tell(&self, offset: u64, data: Value) {
         let mut held = self.held();
         let next = held.told.last().map_or(1, |(last, _)| last + 1);
         if offset != next {
@@ -55,7 +66,7 @@ impl Record {
     }
 
     /// The witness is connected.
-    pub fn connected(&self, continued: bool) {
+    pub(crate) fn connected(&self, continued: bool) {
         let mut held = self.held();
         held.connects += 1;
         if !continued && !held.told.is_empty() {
@@ -65,65 +76,66 @@ impl Record {
     }
 
     /// The connection is gone, for a reason.
-    pub fn disconnected(&self, reason: String) {
+    pub(crate) fn disconnected(&self, reason: String) {
         self.held().downs.push(reason);
     }
 
     /// Why connections went.
-    pub fn downs(&self) -> Vec<String> {
+    pub(crate) fn downs(&self) -> Vec<String> {
         self.held().downs.clone()
     }
 
     /// Something that must not happen.
-    pub fn fault(&self, what: String) {
+    pub(crate) fn fault(&self, what: String) {
         self.held().faults.push(what);
     }
 
     /// A command was answered.
-    pub fn acknowledge(&self, acknowledged: Acknowledged) {
+    pub(crate) fn acknowledge(&self, acknowledged: Acknowledged) {
         self.held().acknowledged.push(acknowledged);
     }
 
     /// The witness goes home; `epoch` is its stream's.
-    pub fn rest(&self, epoch: String) {
+    pub(crate) fn rest(&self, epoch: String) {
         let mut held = self.held();
         let offset = held.told.last().map_or(0, |(offset, _)| *offset);
         held.resume = Some(Resume { epoch, offset });
     }
 
     /// Where the stream stood then.
-    pub fn resume(&self) -> Option<Resume> {
+    pub(crate) fn resume(&self) -> Option<Resume> {
         self.held().resume.clone()
     }
 
     /// All that was told.
-    pub fn told(&self) -> Vec<(u64, Value)> {
+    pub(crate) fn told(&self) -> Vec<(u64, Value)> {
         self.held().told.clone()
     }
 
     /// All that was acknowledged.
-    pub fn acknowledged(&self) -> Vec<Acknowledged> {
+    pub(crate) fn acknowledged(&self) -> Vec<Acknowledged> {
         self.held().acknowledged.clone()
     }
 
-    /// What went wrong.
-    pub fn faults(&self) -> Vec<String> {
-        self.held().faults.clone()
+    /// What there is to say now.
+    pub(crate) fn testimony(&self) -> Testimony {
+        let held = self.held();
+        Testimony { player: self.player.clone(), told: held.told.clone(), faults: held.faults.clone() }
     }
 
     /// How often the witness connected.
-    pub fn connects(&self) -> usize {
+    pub(crate) fn connects(&self) -> usize {
         self.held().connects
     }
 
     /// Grows whenever something has come: who knows the state as of another version asks again.
-    pub fn version(&self) -> usize {
+    pub(crate) fn version(&self) -> usize {
         let held = self.held();
         held.told.len() + held.connects
     }
 
     /// Whether the quest is finished and the last reward has come.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         let held = self.held();
         let count = |kinds: &[&str]| {
             held.told.iter().filter(|(_, data)| kinds.iter().any(|kind| data["type"] == *kind)).count()
@@ -132,7 +144,7 @@ impl Record {
     }
 
     /// The awards among the notices: points, badges and codes.
-    pub fn awards(&self) -> usize {
+    pub(crate) fn awards(&self) -> usize {
         let held = self.held();
         let is_award = |data: &Value| match data["type"].as_str() {
             Some("step.completed") => data["mine"] == true && data["points"].as_i64() > Some(0),
@@ -143,7 +155,7 @@ impl Record {
     }
 
     /// The player's own points by the notices.
-    pub fn points(&self) -> i64 {
+    pub(crate) fn points(&self) -> i64 {
         let held = self.held();
         let own = |data: &Value| match data["type"].as_str() {
             Some("step.completed") if data["mine"] == true => data["points"].as_i64(),
@@ -154,12 +166,12 @@ impl Record {
     }
 
     /// The player's badges by the notices.
-    pub fn badges(&self) -> BTreeSet<String> {
+    pub(crate) fn badges(&self) -> BTreeSet<String> {
         self.texts("badge.given", "badge")
     }
 
     /// The team's codes by the notices.
-    pub fn codes(&self) -> BTreeSet<String> {
+    pub(crate) fn codes(&self) -> BTreeSet<String> {
         self.texts("code.given", "code")
     }
 

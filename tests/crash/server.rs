@@ -19,13 +19,13 @@ const COMMAND: Duration = Duration::from_secs(60);
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A data folder of one test, deleted when the test has passed and kept when it has failed.
-pub struct Folder {
+pub(crate) struct Folder {
     root: PathBuf,
 }
 
 impl Folder {
     /// An empty one.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let unique = format!("crash-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&root).expect("the target's folder for tests can be written");
@@ -33,12 +33,12 @@ impl Folder {
     }
 
     /// Where the server keeps its journal.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")
     }
 
     /// A copy of the data, for a fault to be planted in.
-    pub fn copy(&self, name: &str) -> Self {
+    pub(crate) fn copy(&self, name: &str) -> Self {
         let copy = Self::new(name);
         fs::create_dir_all(copy.data()).expect("a fresh folder");
         for file in fs::read_dir(self.data()).expect("the server has made it") {
@@ -49,12 +49,12 @@ impl Folder {
     }
 
     /// What `waystone verify` says of it.
-    pub async fn verify(&self) -> Output {
+    pub(crate) async fn verify(&self) -> Output {
         waystone(&["verify", "--json", "--data", &self.data().to_string_lossy()]).await
     }
 
     /// What servers have said on standard error.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.root.join("err")).unwrap_or_default()
     }
 
@@ -82,7 +82,7 @@ impl Drop for Folder {
 
 /// How a server is started.
 #[derive(Debug, Clone, Copy)]
-pub struct Start {
+pub(crate) struct Start {
     /// Its port.
     pub port: u16,
     /// Walkers within the process, who die with it.
@@ -91,7 +91,7 @@ pub struct Start {
 
 impl Start {
     /// On a port that nobody has now.
-    pub fn on_free_port(walkers: u32) -> Self {
+    pub(crate) fn on_free_port(walkers: u32) -> Self {
         let free = |_| {
             let port = rand::Rng::random_range(&mut rand::rng(), PORTS);
             std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
@@ -102,14 +102,14 @@ impl Start {
 }
 
 /// A running server; dropping it kills and reaps it.
-pub struct Server {
+pub(crate) struct Server {
     child: Option<Child>,
     how: Start,
 }
 
 impl Server {
     /// Starts it and does not wait.
-    pub fn spawn(folder: &Folder, how: Start) -> Self {
+    pub(crate) fn spawn(folder: &Folder, how: Start) -> Self {
         let quest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/quests/sprint.yaml");
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["demo", "--no-open", "--pace", "4", "--quest", quest]);
@@ -120,14 +120,14 @@ impl Server {
     }
 
     /// Starts it and waits until it is ready.
-    pub async fn start(folder: &Folder, how: Start) -> Self {
+    pub(crate) async fn start(folder: &Folder, how: Start) -> Self {
         let mut server = Self::spawn(folder, how);
         server.ready().await;
         server
     }
 
     /// Waits until it says that it is ready.
-    pub async fn ready(&mut self) {
+    pub(crate) async fn ready(&mut self) {
         let (begun, port) = (Instant::now(), self.how.port);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -143,19 +143,19 @@ impl Server {
     }
 
     /// `kill -9`, and reaps it.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.end();
     }
 
     /// Sends a signal by name, such as `INT`.
-    pub fn signal(&mut self, name: &str) {
+    pub(crate) fn signal(&mut self, name: &str) {
         let pid = self.child().id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the server was to get SIG{name} and has ended already");
     }
 
     /// Waits for its end; how it ended and how long that took.
-    pub async fn ended(mut self, deadline: Duration) -> (ExitStatus, Duration) {
+    pub(crate) async fn ended(mut self, deadline: Duration) -> (ExitStatus, Duration) {
         let begun = Instant::now();
         let mut look = interval(LOOK);
         loop {
@@ -169,7 +169,7 @@ impl Server {
     }
 
     /// Ends it as a service manager does, which it must obey.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.signal("TERM");
         let (status, took) = self.ended(Duration::from_secs(15)).await;
         assert!(status.success(), "a server that is told to end ends with 0, not {status}, after {took:?}");
@@ -195,7 +195,7 @@ impl Drop for Server {
 }
 
 /// Runs a command of the binary to its end.
-pub async fn waystone(args: &[&str]) -> Output {
+pub(crate) async fn waystone(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
     command.args(args).stdin(Stdio::null());
     let run = spawn_blocking(move || command.output());
@@ -205,6 +205,6 @@ pub async fn waystone(args: &[&str]) -> Output {
 
 /// Says something beside the results.
 #[expect(clippy::print_stderr, reason = "a test's remarks are for who reads its output")]
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -29,7 +29,7 @@ const METERS: (f64, f64) = (111_320.0, 55_370.0);
 
 /// What a witness is out for.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub(crate) struct Errand {
     /// The team's name.
     pub team: String,
     /// Whether this one founds it.
@@ -41,7 +41,7 @@ pub struct Errand {
 }
 
 /// Plays one quest from switching the phone on to the last reward. An error says where it stopped.
-pub async fn play(ground: Arc<Ground>, record: Arc<Record>, errand: Errand) -> Result<(), String> {
+pub(crate) async fn play(ground: Arc<Ground>, record: Arc<Record>, errand: Errand) -> Result<(), String> {
     let (minter, player) = (Arc::clone(&ground), record.player.clone());
     let (link, events) = Link::start(&ground.url(), Arc::new(move || minter.token(&player)), None);
     let mut person = Person::new(Arc::clone(&ground), Arc::clone(&record), link.clone(), errand);
@@ -54,7 +54,7 @@ pub async fn play(ground: Arc<Ground>, record: Arc<Record>, errand: Errand) -> R
 }
 
 /// Writes down what comes, as it comes; returns only when the server told us to stay away.
-pub async fn listen(mut events: mpsc::Receiver<LinkEvent>, record: &Record, ground: &Ground) -> String {
+pub(crate) async fn listen(mut events: mpsc::Receiver<LinkEvent>, record: &Record, ground: &Ground) -> String {
     while let Some(event) = events.recv().await {
         match event {
             LinkEvent::Up { continued } => record.connected(continued),
