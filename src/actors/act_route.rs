@@ -129,3 +129,27 @@ fn legible(chars: usize) -> String {
     let mut rng = rand::rng();
     (0..chars).map(|_| char::from(LEGIBLE[rng.random_range(0..LEGIBLE.len())])).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(guidance: &Guidance, cmd: &str) -> Result<EntityId, u32> {
+        let (player, cmd) = (PlayerId::new("ada").expect("an id"), CommandId::new(cmd).expect("an id"));
+        let act = Act::CreateTeam { name: "Owls".to_owned() };
+        let routed = route(&player, guidance, &Catalog::default(), Some(&cmd), &act);
+        routed.map(|(to, _)| to).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_command_that_comes_again_finds_the_team_that_it_made() {
+        let alone = Guidance::default();
+        let made = create(&alone, "c1").expect("a team of one's own");
+        assert_eq!(create(&alone, "c1"), Ok(made.clone()), "before the news has come");
+        assert_ne!(create(&alone, "c2"), Ok(made.clone()), "another command makes another team");
+        let EntityId::Team(team) = made.clone() else { panic!("{made} is no team") };
+        let member = Guidance { team: Some(team), ..Guidance::default() };
+        assert_eq!(create(&member, "c1"), Ok(made), "after the news has come");
+        assert_eq!(create(&member, "c2"), Err(1302), "who is in a team cannot found another");
+    }
+}

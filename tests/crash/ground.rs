@@ -1,0 +1,81 @@
+//! What all witnesses of one test share: the way to the server, tokens, the evidence, and the moments at which a
+//! reaper likes to strike.
+
+use crate::record::{Record, Testimony};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use waystone::clock::Clock;
+use waystone::config;
+use waystone::ids::PlayerId;
+use waystone::net::auth::{Claims, Role, Secret, mint};
+
+/// How long a token lasts: longer than any test.
+const TOKEN_S: i64 = 6 * 3_600;
+
+/// The ground.
+pub(crate) struct Ground {
+    /// The server's port, the same over all its lives.
+    pub port: u16,
+    /// Time, for phones.
+    pub clock: Clock,
+    secret: Secret,
+    records: Mutex<Vec<Arc<Record>>>,
+    /// Counts commands that are just being sent.
+    pub sending: watch::Sender<u64>,
+    /// Counts notices told.
+    pub told: watch::Sender<u64>,
+}
+
+impl Ground {
+    /// Over a data folder, whose key is made if there is none.
+    pub(crate) fn new(data: &Path, port: u16) -> Arc<Self> {
+        let secret = config::data_key(data).expect("the folder can be written");
+        Arc::new(Self {
+            port,
+            clock: Clock::system(),
+            secret,
+            records: Mutex::default(),
+            sending: watch::Sender::new(0),
+            told: watch::Sender::new(0),
+        })
+    }
+
+    /// Where players connect.
+    pub(crate) fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/connect", self.port)
+    }
+
+    /// A player's token.
+    pub(crate) fn token(&self, player: &PlayerId) -> String {
+        self.mint(player.clone(), Role::Player)
+    }
+
+    /// An operator's token.
+    pub(crate) fn operator(&self) -> String {
+        self.mint(PlayerId::new("clerk").expect("an id"), Role::Operator)
+    }
+
+    fn mint(&self, sub: PlayerId, role: Role) -> String {
+        let exp = self.clock.now().as_millis() / 1_000 + TOKEN_S;
+        let claims = Claims { sub, exp, name: None, lang: None, role, aud: None, iss: None };
+        mint(&self.secret, &claims).expect("the folder's key is long enough")
+    }
+
+    /// A new witness.
+    pub(crate) fn enroll(&self, player: PlayerId) -> Arc<Record> {
+        let record = Arc::new(Record::new(player));
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record));
+        record
+    }
+
+    /// The evidence of all witnesses so far.
+    pub(crate) fn records(&self) -> Vec<Arc<Record>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What they have been told up to now.
+    pub(crate) fn testimonies(&self) -> Vec<Testimony> {
+        self.records().iter().map(|record| record.testimony()).collect()
+    }
+}

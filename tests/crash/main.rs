@@ -1,0 +1,25 @@
+//! Never lost, never twice: the real server is killed again and again while witnesses play, and what they were told
+//! is held against the journal.
+//!
+//! The server's own walkers die with it, so the witnesses are players in this process: they come back after each
+//! kill, and each writes down what it was told and which commands were acknowledged.
+//!
+//! The normal run kills a few times. A longer one, and one run again as it was:
+//!
+//! ```sh
+//! WAYSTONE_KILLS=60 cargo test --test crash kill -- --nocapture
+//! WAYSTONE_SEED=42 cargo test --test crash kill -- --nocapture
+//! ```
+//!
+//! The seed decides when the server is struck, not what the machine does in between: a run again is alike, not equal.
+
+mod ground;
+mod http;
+mod ledger;
+mod party;
+mod plan;
+mod record;
+mod server;
+mod storm;
+mod twice;
+mod witness;
