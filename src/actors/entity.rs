@@ -83,7 +83,8 @@ impl Actor for EntityActor {
         state: &mut EntityState,
     ) -> Result<(), ActorProcessingErr> {
         let Delivery { request, answer, permit } = delivery;
-        let result = state.respond(request).await;
+        // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake.
+        let result = Box::pin(state.respond(request)).await;
         // The asker may have given up; what was decided stands all the same.
         if answer.send(result).is_err() {
             debug!(entity = %state.id, "the asker did not wait for its answer");

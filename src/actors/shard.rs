@@ -194,7 +194,8 @@ impl ShardState {
             return Ok(());
         }
         if !self.slots.contains_key(&to) {
-            self.start(myself, &to).await?;
+            // Boxed: starting an actor is rare, and its room would be part of every shard's for ever.
+            Box::pin(self.start(myself, &to)).await?;
         }
         let Some(slot) = self.slots.get_mut(&to) else {
             reject(answer, Undelivered::Unavailable);
