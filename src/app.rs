@@ -67,7 +67,18 @@ pub async fn start(
     auth: Arc<Auth>,
     edge: EdgeConfig,
 ) -> Result<App, StartError> {
-    let clock = Clock::system();
+    start_by(Clock::system(), data, secret, quests, auth, edge).await
+}
+
+/// The same by another clock: tests command the hour. The tokens' clock is that of `auth`.
+pub async fn start_by(
+    clock: Clock,
+    data: &Path,
+    secret: &Secret,
+    quests: &[QuestSource],
+    auth: Arc<Auth>,
+    edge: EdgeConfig,
+) -> Result<App, StartError> {
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(data, Options::default()).await?);
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);

@@ -10,6 +10,7 @@ pub mod quest;
 pub mod content;
 pub mod cluster;
 pub mod persist;
+pub mod verify;
 pub mod actors;
 pub mod walk;
 pub mod net;

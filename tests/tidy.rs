@@ -27,8 +27,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "ids", "units", "clock", "content", "persist", "verify", "walk", "net", "config", "telemetry", "keys",
-            "app", "demo",
+            "ids",
+            "units",
+            "clock",
+            "content",
+            "persist",
+            "verify",
+            "walk",
+            "net",
+            "config",
+            "telemetry",
+            "keys",
+            "app",
+            "demo",
         ],
     ),
 ];
@@ -48,12 +59,22 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Words that a pure room has no business with.
-const IMPURE: &[&str] =
-    &["async fn", "async move", ".await", "tokio::", "tracing::", "SystemTime", "Instant", "rand::", "HashMap", "std::fs"];
+const IMPURE: &[&str] = &[
+    "async fn",
+    "async move",
+    ".await",
+    "tokio::",
+    "tracing::",
+    "SystemTime",
+    "Instant",
+    "rand::",
+    "HashMap",
+    "std::fs",
+];
 const PURE_ROOMS: &[&str] = &["geo", "quest", "content"];
 
 /// Lines of a file; a ceiling that may only be lowered.
-const LINES_MAX: usize = 440;
+const LINES_MAX: usize = 400;
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -123,7 +144,7 @@ fn outside_crates_stay_in_their_rooms() {
     let mut faults = Vec::new();
     for (path, text) in sources("src") {
         let from = room(&path);
-        for (line, code) in code(&text) {
+        for (line, code) in code(&text).filter(|_| !is_test_file(&path)) {
             for (name, rooms) in OWNED_CRATES {
                 let named = code.contains(&format!("use {name}::")) || code.contains(&format!(" {name}::"));
                 if named && !rooms.contains(&from.as_str()) && from != "main" {

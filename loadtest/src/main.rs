@@ -1,2 +1,107 @@
-//! Load for a Waystone server; being written.
-fn main() {}
+//! Load on a real server over real sockets: what sessions, fixes and awards cost, and whether all came out right.
+//!
+//! Reading order: `wire` and `phone` (one client), `drive` (a client at work), `crew` (many), `target` and `server`
+//! (what is loaded), `machine` and `tally` (what is measured), then the scenarios and the `report`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
+
+mod awards;
+mod crew;
+mod drive;
+mod fault;
+mod fixes;
+mod idle;
+mod machine;
+mod phone;
+mod quest;
+mod report;
+mod server;
+mod stroll;
+mod tally;
+mod target;
+mod wire;
+
+use clap::{Parser, Subcommand};
+use fault::Fault;
+use machine::Machine;
+use report::Report;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measures a Waystone server on this machine over real sockets.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Print the report as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// What chance begins with
+    #[arg(long, global = true, default_value_t = 1)]
+    seed: u64,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Sessions that only answer pings: connects a second, memory for each
+    Idle(idle::IdleArgs),
+    /// Fixes at a given rate, open loop: processor time and latency
+    Fixes(fixes::FixesArgs),
+    /// As many fixes as the server takes, closed loop
+    Max(fixes::MaxArgs),
+    /// Steps completed: from the fix to the notice on each team-mate's phone
+    Awards(awards::AwardsArgs),
+    /// Print the quest that `awards` plays, to publish it on a server of your own
+    Quest {
+        /// How many places; as many as a team completes steps
+        #[arg(long, default_value_t = quest::PLACES_MAX)]
+        places: u32,
+    },
+    /// Serve, as the server that is measured
+    #[command(hide = true)]
+    Server {
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long)]
+        places: u32,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    match &args.scenario {
+        Scenario::Server { data, places } => match server::serve(data, *places).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(err) => failed(&err),
+        },
+        Scenario::Quest { places } => {
+            print!("{}", quest::of_places(*places));
+            ExitCode::SUCCESS
+        }
+        scenario => match measure(scenario, args.seed).await {
+            Ok(report) => {
+                print!("{}", if args.json { report.json() + "\n" } else { report.table() });
+                if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(fault) => failed(&fault),
+        },
+    }
+}
+
+async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
+    let machine = Machine::look()?;
+    match scenario {
+        Scenario::Idle(args) => idle::run(args, &machine, seed).await,
+        Scenario::Fixes(args) => fixes::run(args, &machine, seed).await,
+        Scenario::Max(args) => fixes::run_max(args, &machine, seed).await,
+        Scenario::Awards(args) => awards::run(args, &machine, seed).await,
+        Scenario::Quest { .. } | Scenario::Server { .. } => Err(Fault::Settings("nothing to measure".to_owned())),
+    }
+}
+
+fn failed(err: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {err}");
+    ExitCode::FAILURE
+}

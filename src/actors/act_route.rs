@@ -21,6 +21,8 @@ const TEAM_ID_CHARS: usize = 8;
 const SECRET_CHARS: usize = 8;
 
 /// The entity and the command for an act.
+///
+/// A command that comes again finds the entity that answered it, though it has changed what the player may do since.
 pub fn route(
     player: &PlayerId,
     guidance: &Guidance,
@@ -47,7 +49,7 @@ pub fn route(
             let known = catalog
                 .latest(quest)
                 .ok_or_else(|| Refusal::unknown_quest(&format!("no quest \"{quest}\" is published")))?;
-            let team = if known.play.is_solo() { team::solo_team(player)? } else { my_team(guidance)? };
+            let team = if known.play.is_solo() { team::solo_team(player)? } else { my_team(guidance, cmd)? };
             let finished = known.requires.as_ref().is_none_or(|required| guidance.finished.contains(required));
             to_team(team, TeamCommand::Start { player: me(), quest: quest.clone(), finished })
         }
@@ -70,13 +72,19 @@ pub fn route(
             no_other_team(guidance, &team)?;
             to_team(team, TeamCommand::Join { player: me(), player_name: guidance.name.clone(), secret })
         }
-        Act::LeaveTeam => to_team(my_team(guidance)?, TeamCommand::Leave { player: me() }),
-        Act::Say { text } => to_team(my_team(guidance)?, TeamCommand::Say { player: me(), text: text.clone() }),
+        Act::LeaveTeam => to_team(my_team(guidance, cmd)?, TeamCommand::Leave { player: me() }),
+        Act::Say { text } => to_team(my_team(guidance, cmd)?, TeamCommand::Say { player: me(), text: text.clone() }),
     }
 }
 
-fn my_team(guidance: &Guidance) -> Result<TeamId, Refusal> {
-    guidance.team.clone().ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
+/// The player's team; for what may be a repeat also the one that was left last.
+fn my_team(guidance: &Guidance, cmd: Option<&CommandId>) -> Result<TeamId, Refusal> {
+    let left = || guidance.left.clone().filter(|_| cmd.is_some());
+    guidance
+        .team
+        .clone()
+        .or_else(left)
+        .ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
 }
 
 fn no_other_team(guidance: &Guidance, wanted: &TeamId) -> Result<(), Refusal> {

@@ -71,6 +71,10 @@ impl Channels {
     ) -> Result<Value, Refusal> {
         let content = content(node, &channel);
         let mut channels = self.lock();
+        let mine = channels.get(&channel).and_then(|audience| audience.listeners.get(player));
+        if mine.is_some_and(|held| Arc::ptr_eq(held, sink)) {
+            return Err(Refusal::already_subscribed("you are subscribed to this channel already"));
+        }
         let held = channels.values().filter(|audience| audience.listeners.contains_key(player)).count();
         if held >= SUBSCRIPTIONS_MAX {
             return Err(Refusal::limit_exceeded(&format!("a session has at most {SUBSCRIPTIONS_MAX} live channels")));

@@ -1,6 +1,6 @@
 //! Counters since the start, for metrics and the console. Plain atomics: nothing here may slow a fix down.
 
-use crate::actors::game::Counts;
+use crate::actors::cards::Counts;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -202,7 +202,7 @@ impl EntityState {
             let content = self.node.world.content();
             let first = player.offset - entry.notices.len() as u64;
             let notices = player.missed(first).unwrap_or_default();
-            self.node.sessions.tell(id, next.seq, notices, || guidance::of(player, id, &content.catalog));
+            self.node.sessions.tell(id, notices, || guidance::of(player, id, next.seq, &content.catalog));
         }
     }
 
@@ -239,13 +239,12 @@ impl EntityState {
 
     fn attach(&self, after: Option<u64>) -> Result<Response, Undelivered> {
         match (&self.aggregate, &self.id) {
-            (Some(Aggregate { seq, state: State::Player(player), .. }), EntityId::Player(id)) => {
+            (Some(Aggregate { state: State::Player(player), seq, .. }), EntityId::Player(id)) => {
                 let content = self.node.world.content();
                 Ok(Response::Attached(Box::new(Attached {
-                    seq: *seq,
                     offset: player.offset,
                     missed: after.and_then(|after| player.missed(after)),
-                    guidance: guidance::of(player, id, &content.catalog),
+                    guidance: guidance::of(player, id, *seq, &content.catalog),
                 })))
             }
             _ => Err(Undelivered::Unavailable),

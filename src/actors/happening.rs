@@ -1,6 +1,6 @@
 //! Entries as lines for people: what the console's stream says, with the why of the fence engine where there is one.
 
-use crate::actors::game::Happening;
+use crate::actors::cards::Happening;
 use crate::ids::{EntityId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::persist::Stored;
 use crate::quest::catalog::Catalog;

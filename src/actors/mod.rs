@@ -8,6 +8,7 @@
 //! with themselves, shards and entities an inbox each; what is over the bound is answered `busy`.
 
 pub mod act_route;
+pub mod cards;
 pub mod channels;
 pub mod counters;
 pub mod courier;

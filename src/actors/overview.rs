@@ -1,7 +1,7 @@
 //! The projection for people: teams with scores, stock, photos that wait, and the stream of what happened. Made from
 //! committed entries, absolute in every card, so a restart rebuilds it from the journal. Never the truth itself.
 
-use crate::actors::game::{Happening, ReviewCard, StockCard, TeamCard};
+use crate::actors::cards::{Happening, ReviewCard, StockCard, TeamCard};
 use crate::actors::happening;
 use crate::actors::world::World;
 use crate::ids::{EntityId, PlayerId, QuestId, StepId, TeamId};

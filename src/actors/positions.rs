@@ -1,12 +1,10 @@
 //! Where live players are, for the operator's map and for team-mates with whom they share. In memory only, gone
 //! when the session ends: never logged, never stored.
 
-use crate::actors::game::PlayerDot;
-use crate::actors::session::SessionMessage;
+use crate::actors::cards::PlayerDot;
 use crate::geo::position::Fix;
 use crate::ids::{PlayerId, TeamId};
 use crate::quest::guidance::Guidance;
-use ractor::ActorRef;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,17 +23,29 @@ impl std::fmt::Debug for Seen {
     }
 }
 
+fn team_of(guidance: &Guidance) -> Option<TeamId> {
+    guidance.team.clone().or_else(|| guidance.playing.values().next().cloned())
+}
+
 impl Positions {
     /// A player was seen.
     pub fn seen(&self, player: &PlayerId, guidance: &Guidance, fix: &Fix) {
-        let team = guidance.team.clone().or_else(|| guidance.playing.values().next().cloned());
+        let team = team_of(guidance);
         let (lon, lat) = (fix.position().lon(), fix.position().lat());
         let dot = PlayerDot { id: player.clone(), team, lon, lat, acc: fix.accuracy().get() };
         self.lock().insert(player.clone(), Seen { dot, shares: guidance.shares });
     }
 
-    /// A player's session has ended; the position goes with it.
-    pub fn forget(&self, player: &PlayerId, _: &ActorRef<SessionMessage>) {
+    /// A player has joined or left, or will not be seen any more: that holds from now on, not from the next fix on.
+    pub fn guided(&self, player: &PlayerId, guidance: &Guidance) {
+        if let Some(seen) = self.lock().get_mut(player) {
+            seen.shares = guidance.shares;
+            seen.dot.team = team_of(guidance);
+        }
+    }
+
+    /// A player's last session has ended; the position goes with it.
+    pub fn forget(&self, player: &PlayerId) {
         self.lock().remove(player);
     }
 

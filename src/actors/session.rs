@@ -17,7 +17,7 @@ use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, RegionCommand, Sighting};
 use crate::quest::evidence::Evidence;
 use crate::quest::guidance::Guidance;
-use crate::quest::notice::Notice;
+use crate::quest::notice::{Notice, What};
 use crate::quest::refusal::Refusal;
 use crate::units::Timestamp;
 use arc_swap::ArcSwap;
@@ -47,8 +47,6 @@ pub enum SessionMessage {
     },
     /// News of its player's entity.
     News {
-        /// Of which of its entries.
-        seq: u64,
         /// Notices with their offsets, in order.
         notices: Vec<(u64, Arc<Notice>)>,
         /// What to watch.
@@ -56,12 +54,12 @@ pub enum SessionMessage {
     },
     /// Where things stand at the start; from now on notices are passed on.
     Welcome {
-        /// The player's entry of which this is true. News of a later one may have come before.
-        seq: u64,
         /// The offset up to which the client has been told by the welcome.
         offset: u64,
         /// What to watch.
         guidance: Box<Guidance>,
+        /// Told when commands are routed by it.
+        taken_in: oneshot::Sender<()>,
     },
     /// Look at the stays under way.
     Tick,
@@ -94,8 +92,6 @@ pub struct SessionState {
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
-    /// The player's entry that the guidance is of.
-    seq: u64,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -106,8 +102,8 @@ pub struct SessionState {
     skew_ms: i64,
     /// Stays as they were armed.
     armed: BTreeMap<RegionId, Timestamp>,
-    /// When the fix arrived whose transitions have not yet led to a notice.
-    waiting_since: Option<Instant>,
+    /// The last enter or exit, when its fix arrived: the notice that tells of it ends a measurement.
+    measured: Option<(RegionId, Instant)>,
 }
 
 impl Actor for SessionActor {
@@ -127,13 +123,12 @@ impl Actor for SessionActor {
             sink,
             guidance,
             tracker: Tracker::new(),
-            seq: 0,
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
             skew_ms: 0,
             armed: BTreeMap::new(),
-            waiting_since: None,
+            measured: None,
         })
     }
 
@@ -150,20 +145,22 @@ impl Actor for SessionActor {
                 answer.send(reply).unwrap_or_default();
                 drop(permit);
             }
-            SessionMessage::News { seq, notices, guidance } => {
-                state.watch(&myself, seq, *guidance);
+            SessionMessage::News { notices, guidance } => {
+                state.watch(&myself, *guidance);
                 state.tell(&myself, notices).await;
             }
-            SessionMessage::Welcome { seq, offset, guidance } => {
+            SessionMessage::Welcome { offset, guidance, taken_in } => {
                 state.told = Some(offset);
-                let newer = (seq < state.seq).then(|| Guidance::clone(&state.guidance.load()));
-                let guidance = newer.unwrap_or(*guidance);
+                let newest = state.guidance.load_full();
+                let guidance = if newest.seq > guidance.seq { Guidance::clone(&newest) } else { *guidance };
                 for (region, since) in &guidance.inside {
                     state.tracker.seed(region.clone(), *since);
                 }
-                state.watch(&myself, seq.max(state.seq), guidance);
+                state.watch(&myself, guidance);
                 let early = std::mem::take(&mut state.early);
                 state.tell(&myself, early).await;
+                // Whoever connected may have given up meanwhile.
+                taken_in.send(()).unwrap_or_default();
             }
             SessionMessage::Tick => {
                 let transitions = state.tracker.tick(state.node.clock.now());
@@ -186,7 +183,9 @@ impl Actor for SessionActor {
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         state.node.sessions.leave(&state.player, &myself);
-        state.node.positions.forget(&state.player, &myself);
+        if state.node.sessions.get(&state.player).is_none() {
+            state.node.positions.forget(&state.player);
+        }
         Ok(())
     }
 }
@@ -212,8 +211,8 @@ impl SessionState {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
                     self.node.positions.seen(&self.player, &guidance, fix);
-                    if !observed.transitions.is_empty() {
-                        self.waiting_since.get_or_insert(arrived);
+                    if let Some(first) = observed.transitions.first() {
+                        self.measured = Some((first.region.clone(), arrived));
                         self.queue(observed.transitions, score, &flags);
                     }
                 }
@@ -289,23 +288,32 @@ impl SessionState {
                 }
             }
         }
-        if !notices.is_empty()
-            && let Some(since) = self.waiting_since.take()
-        {
-            self.node.counters.fix_to_notice(since.elapsed());
-        }
         for (offset, notice) in notices {
             if self.told.is_some_and(|told| offset <= told) {
                 continue;
             }
+            self.measure(&notice);
             self.told = Some(offset);
             self.sink.push(Push::Notice { offset, notice });
         }
     }
 
-    /// Watches what the player's state asks for since the entry `seq`.
-    fn watch(&mut self, myself: &ActorRef<SessionMessage>, seq: u64, guidance: Guidance) {
-        self.seq = seq;
+    /// From the fix that crossed an edge to the notice that tells of it.
+    fn measure(&mut self, notice: &Notice) {
+        if let What::RegionEntered { region, .. } | What::RegionLeft { region, .. } = &notice.what
+            && let Some((_, since)) = self.measured.take_if(|(crossed, _)| crossed == region)
+        {
+            self.node.counters.fix_to_notice(since.elapsed());
+        }
+    }
+
+    /// Watches what the player's state asks for, unless something newer has been heard: a welcome and the first news
+    /// come on different ways.
+    fn watch(&mut self, myself: &ActorRef<SessionMessage>, guidance: Guidance) {
+        let before = self.guidance.load_full();
+        if guidance.seq < before.seq {
+            return;
+        }
         let now = self.node.clock.now();
         for region in self.armed.keys().filter(|region| !guidance.stays.contains_key(*region)) {
             self.tracker.disarm(region);
@@ -318,7 +326,6 @@ impl SessionState {
             }
         }
         self.armed = guidance.stays.clone();
-        let before = self.guidance.load_full();
         for (region, follow) in &guidance.follows {
             // The tracker remembers what it has seen walked; beginning anew would forget half a quarter.
             if !before.follows.contains_key(region) {
@@ -328,6 +335,7 @@ impl SessionState {
         for region in before.follows.keys().filter(|region| !guidance.follows.contains_key(*region)) {
             self.tracker.unfollow(region);
         }
+        self.node.positions.guided(&self.player, &guidance);
         self.guidance.store(Arc::new(guidance));
     }
 }

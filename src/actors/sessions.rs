@@ -27,17 +27,11 @@ impl Sessions {
         }
     }
 
-    /// Tells a player's session, if there is one, the notices of the entry `seq` and what to watch since.
-    pub fn tell(
-        &self,
-        player: &PlayerId,
-        seq: u64,
-        notices: Vec<(u64, Arc<Notice>)>,
-        guidance: impl FnOnce() -> Guidance,
-    ) {
+    /// Tells a player's session, if there is one, its notices and what to watch.
+    pub fn tell(&self, player: &PlayerId, notices: Vec<(u64, Arc<Notice>)>, guidance: impl FnOnce() -> Guidance) {
         let session = self.read().get(player).cloned();
         if let Some(session) = session {
-            let news = SessionMessage::News { seq, notices, guidance: Box::new(guidance()) };
+            let news = SessionMessage::News { notices, guidance: Box::new(guidance()) };
             if session.cast(news).is_err() {
                 tracing::debug!(%player, "a session ended just now; its notices are in the stream");
             }

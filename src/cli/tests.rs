@@ -145,7 +145,7 @@ fn quest_schema_is_json() {
 #[test]
 fn a_minted_token_is_taken_by_a_server_with_the_key() {
     use crate::net::auth::{Auth, AuthConfig, Key};
-    let folder = folder("token");
+    let folder = folder("mint");
     let key = data_key(&folder).expect("made");
     let line =
         format!("waystone token mint --player ada --name Ada --role operator --ttl 1h --data {}", folder.display());

@@ -2,6 +2,7 @@
 
 use super::{Exit, Output};
 use crate::persist::sqlite::SqliteJournal;
+use crate::verify;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -17,8 +18,13 @@ pub struct VerifyArgs {
 }
 
 /// Verifies the folder's journal: [`Exit::Faults`] when a promise is broken.
-pub async fn run(args: &VerifyArgs, _out: &mut Output) -> anyhow::Result<Exit> {
-    let _journal = SqliteJournal::open_read_only(&args.data).await?;
-    // The verdict comes here: `verify::verify(&journal) -> Verdict`, printed by `out.json` or `out.list`.
-    anyhow::bail!("`waystone verify` is not built yet; the journal can be opened, and that is all that is known")
+pub async fn run(args: &VerifyArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    let journal = SqliteJournal::open_read_only(&args.data).await?;
+    let verdict = verify::verify(&journal).await?;
+    if args.json {
+        out.json(&verdict)?;
+    } else {
+        out.line(verdict.render().trim_end())?;
+    }
+    Ok(if verdict.is_clean() { Exit::Done } else { Exit::Faults })
 }

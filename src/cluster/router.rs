@@ -4,6 +4,8 @@
 //! means that it was not done, except `Expired`, which leaves it open: a message with a cause may simply be sent again.
 //! Today each shard is owned by this node; a remote owner becomes another [`Deliver`] behind the same call.
 
+#![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
+
 use crate::ids::EntityId;
 use crate::quest::aggregate::Message;
 use crate::quest::guidance::Guidance;
@@ -43,8 +45,6 @@ pub enum Response {
 /// Where things stand for a player.
 #[derive(Debug)]
 pub struct Attached {
-    /// The player's last entry: which of two guidances is the newer.
-    pub seq: u64,
     /// The offset of the last notice.
     pub offset: u64,
     /// The notices after the offset asked for; `None`: they are not all kept.

@@ -57,7 +57,7 @@ pub fn read_secret(path: &Path) -> Result<Secret, KeyFileError> {
 
 /// The key of a data folder, made if there is none: 32 random bytes as hex that only the owner can read.
 ///
-/// The folder is made too. Two processes at once get the same key.
+/// The folder is made too. Whoever asks at once gets the same key.
 pub fn data_key(folder: &Path) -> Result<Secret, KeyFileError> {
     let path = folder.join(DATA_KEY);
     match make(folder, &path) {
@@ -80,19 +80,23 @@ fn make(folder: &Path, path: &Path) -> io::Result<()> {
         options.mode(0o600);
     }
     builder.recursive(true).create(folder)?;
-    let mut key = [0_u8; 32];
-    OsRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = random_hex::<32>()?;
     // Written aside and then linked: a key file is whole or not there, and one that is there is never replaced.
-    let aside = folder.join(format!("{DATA_KEY}.{}", std::process::id()));
+    let aside = folder.join(format!("{DATA_KEY}.{}", random_hex::<8>()?));
     let written = options.open(&aside).and_then(|mut file| {
         writeln!(file, "{hex}")?;
         file.sync_all()
     });
     let linked = written.and_then(|()| fs::hard_link(&aside, path));
-    // What is left of a failed attempt must not stand in the way of the next.
+    // What is set aside is a secret too.
     let removed = fs::remove_file(&aside);
     linked.and(removed)
+}
+
+fn random_hex<const BYTES: usize>() -> io::Result<String> {
+    let mut bytes = [0_u8; BYTES];
+    OsRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The public key in a PEM file.

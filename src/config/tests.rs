@@ -234,6 +234,12 @@ fn a_data_folder_has_one_key_that_only_its_owner_reads() {
         let mode = std::fs::metadata(data.join(DATA_KEY)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
+    let crowd = folder.path("crowd");
+    let keys: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| data_key(&crowd).expect("made or read"))).collect();
+        asking.into_iter().map(|one| one.join().expect("no panic")).collect()
+    });
+    assert!(keys.iter().all(|key| *key == keys[0]), "whoever asks at once gets the same key");
     std::fs::write(data.join(DATA_KEY), "").expect("written");
     assert!(matches!(data_key(&data), Err(KeyFileError::NoKey { .. })), "an empty key is refused, not replaced");
 }

@@ -4,6 +4,7 @@
 //! "unknown". Promise: messages name the field and the remedy, never the numbers, which are someone's whereabouts.
 
 use crate::actors::game::{FixReply, IgnoredFix};
+use crate::geo::plausibility::FUTURE_MAX;
 use crate::geo::position::{Fix, Position};
 use crate::quest::refusal::Refusal;
 use crate::units::{Meters, MetersPerSecond, Timestamp};
@@ -87,7 +88,11 @@ impl Fate {
 
 /// `data` of `fix`: one fix, good or refused.
 pub(super) fn one(data: &str, now: Timestamp) -> Result<Batch, Refusal> {
-    Ok(Batch { good: vec![parse::<RawFix>(data)?.check(now)?], ..Batch::default() })
+    let fix = parse::<RawFix>(data)?.check(now)?;
+    if fix.time() > now + FUTURE_MAX {
+        return Err(Refusal::fix_from_future("t is in the future: set the device's clock, or leave t out"));
+    }
+    Ok(Batch { good: vec![fix], ..Batch::default() })
 }
 
 /// `data` of `fixes`. One bad fix in a phone's queue must not hold up the others for ever, so it is reported as

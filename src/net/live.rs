@@ -6,7 +6,7 @@
 
 use super::http::State;
 use super::listener::told;
-use crate::actors::game::{Happening, Overview};
+use crate::actors::cards::{Happening, Overview};
 use actix_web::web::{Bytes, Data};
 use futures_util::Stream;
 use serde_json::json;
@@ -145,7 +145,7 @@ mod tests {
             reviews: vec![],
             players: vec![],
             recent: vec![],
-            counts: crate::actors::game::Counts::default(),
+            counts: crate::actors::cards::Counts::default(),
         };
         let shared = Shared::default();
         let first = shared.get(empty);

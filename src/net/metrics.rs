@@ -4,7 +4,7 @@
 
 use super::close::{CLOSES, Close};
 use super::limits::Admission;
-use crate::actors::game::Counts;
+use crate::actors::cards::Counts;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

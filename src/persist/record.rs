@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use std::fmt::Display;
 
 /// The form that this version writes: [`Entry`] as JSON.
-pub const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// An entry in the form [`VERSION`].
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! What an entity may be asked to do. Commands between entities are the links of the chain; see `chain` in
 //! ARCHITECTURE.md: session -> region -> player -> team -> players; see [`HOPS_MAX`].
 
+#![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
+
 use crate::ids::{PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::act::StepRef;
 use crate::quest::definition::Give;

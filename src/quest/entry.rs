@@ -1,6 +1,8 @@
 //! One line of an entity's journal: a decision, whole. Its facts, the messages that it sends, what its player is
 //! told and what the asker was answered stand or fall together, since they are one append.
 
+#![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
+
 use crate::ids::{EntityId, PlayerId};
 use crate::quest::act::CommandId;
 use crate::quest::command::Command;

@@ -4,6 +4,8 @@
 //! Stored forms: a variant or field is added, never renamed or removed; a new field has a serde default.
 //! An unknown variant is a fault that stops its entity; it is never skipped.
 
+#![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
+
 use crate::ids::{BadgeId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::definition::{Give, QuestRef};
 use crate::quest::evidence::Evidence;

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 /// What a session is to watch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Guidance {
+    /// The number of the player's entry that it was derived after; two that crossed are told apart by it.
+    pub seq: u64,
     /// Name for people.
     pub name: String,
     /// The team, if any.
@@ -19,6 +21,8 @@ pub struct Guidance {
     pub shares: bool,
     /// Quests under way, with the team that plays each: only their regions matter.
     pub playing: BTreeMap<QuestId, TeamId>,
+    /// The team that was left last: repeats of commands are answered there.
+    pub left: Option<TeamId>,
     /// Quests ever played, with the team of the last run.
     pub played: BTreeMap<QuestId, TeamId>,
     /// Quests finished.
@@ -32,10 +36,12 @@ pub struct Guidance {
 }
 
 /// Derives it.
-pub fn of(player: &Player, id: &PlayerId, catalog: &Catalog) -> Guidance {
+pub fn of(player: &Player, id: &PlayerId, seq: u64, catalog: &Catalog) -> Guidance {
     let mut guidance = Guidance {
+        seq,
         name: player.display_name(id),
         team: player.team.clone(),
+        left: player.left.clone(),
         shares: player.share.unwrap_or(false),
         finished: player.finished.iter().cloned().collect(),
         inside: player.inside.clone(),

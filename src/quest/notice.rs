@@ -1,6 +1,8 @@
 //! What a player is told. A notice has an offset in its player's own stream and is never lost; it is stored with
 //! the events that caused it, in the player's language, so that telling it again tells the same.
 
+#![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
+
 use crate::ids::{BadgeId, PlaceId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::evidence::Evidence;
 use crate::units::Timestamp;

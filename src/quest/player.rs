@@ -30,6 +30,9 @@ pub struct Player {
     pub share: Option<bool>,
     /// The team, if any.
     pub team: Option<TeamId>,
+    /// The team that was left last: a repeat of the leaving is answered there.
+    #[serde(default)]
+    pub left: Option<TeamId>,
     /// Regions the player is inside, since when.
     pub inside: BTreeMap<RegionId, Timestamp>,
     /// The latest run of each quest in which the player took part.
@@ -117,7 +120,7 @@ impl Evolve for Player {
             PlayerEvent::TeamJoined { team } => self.team = Some(team.clone()),
             PlayerEvent::TeamLeft { team } => {
                 if self.team.as_ref() == Some(team) {
-                    self.team = None;
+                    self.left = self.team.take();
                 }
                 for run in self.runs.values_mut().filter(|run| run.team == *team) {
                     run.over = true;

@@ -15,6 +15,7 @@ mod told;
 mod verbs;
 mod verify_core;
 mod verify_faults;
+mod verify_plant;
 mod world;
 mod world_act;
 mod world_check;

@@ -52,7 +52,10 @@ pub fn seeds(count: u64) -> Vec<u64> {
 pub fn for_each_seed(count: u64, test: &str, check: impl Fn(u64) + std::panic::RefUnwindSafe) {
     for seed in seeds(count) {
         if let Err(panic) = std::panic::catch_unwind(|| check(seed)) {
-            eprintln!("failed with seed {seed}; again: RULES_SEED={seed} cargo test --test rules {test}");
+            #[expect(clippy::print_stderr, reason = "a failing seed is told where the failure is read")]
+            {
+                eprintln!("failed with seed {seed}; again: RULES_SEED={seed} cargo test --test rules {test}");
+            }
             std::panic::resume_unwind(panic);
         }
     }

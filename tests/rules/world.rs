@@ -6,6 +6,7 @@
 
 use crate::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use waystone::cluster::shard::Shard;
 use waystone::content;
@@ -14,6 +15,7 @@ use waystone::persist::Stored;
 use waystone::quest::aggregate::{Aggregate, Decision, Message, State};
 use waystone::quest::catalog::Catalog;
 use waystone::quest::command::{Command, RegionCommand, Sighting};
+use waystone::quest::definition::Quest;
 use waystone::quest::entry::{Cause, Entry, MessageId};
 use waystone::quest::evidence::Evidence;
 use waystone::quest::guidance;
@@ -50,6 +52,8 @@ pub struct World {
     /// Letters under way.
     pub lanes: BTreeMap<Lane, VecDeque<Message>>,
     heads: BTreeMap<Shard, u64>,
+    /// Of each entity: where in the log its entries are.
+    streams: BTreeMap<EntityId, Vec<usize>>,
     alarms: BTreeMap<EntityId, Timestamp>,
     /// Snapshots taken on the way, as JSON.
     snapshots: BTreeMap<EntityId, Vec<u8>>,
@@ -84,6 +88,7 @@ impl World {
             quest: QuestId::new("none").expect("valid"),
             lanes: BTreeMap::new(),
             heads: BTreeMap::new(),
+            streams: BTreeMap::new(),
             alarms: BTreeMap::new(),
             snapshots: BTreeMap::new(),
         };
@@ -93,10 +98,9 @@ impl World {
 
     /// Publishes a version of a quest and lets the short-hands speak of it.
     pub fn publish(&mut self, source: &str, version: u32) {
-        let published = content::publish(source, "test.yaml", version, &code_for);
-        let published = published.unwrap_or_else(|report| panic!("{report:#?}\n{source}"));
-        self.quest = published.quest.quest.id.clone();
-        self.catalog = std::mem::take(&mut self.catalog).with(published.quest);
+        let quest = published(source, version);
+        self.quest = quest.quest.id.clone();
+        self.catalog = std::mem::take(&mut self.catalog).with(quest);
     }
 
     /// From now on letters wait, overtake, come twice, and aggregates crash.
@@ -127,7 +131,10 @@ impl World {
     }
 
     fn append(&mut self, to: &EntityId, entry: Entry) -> Option<serde_json::Value> {
-        // What a store gives back is what it wrote as JSON; so that is what the live state must have taken in.
+        // Sampled, for it takes longer than all the rest.
+        if self.log.len().is_multiple_of(16) {
+            assert_eq!(through_json(&entry), entry, "a store would give back another entry");
+        }
         let aggregate = self.live.get_mut(to).expect("it has just decided");
         aggregate.apply(&entry);
         let due = aggregate.due(&self.catalog, entry.at);
@@ -145,6 +152,7 @@ impl World {
         let head = self.heads.entry(Shard::of(to)).or_default();
         *head += 1;
         let reply = entry.reply.clone();
+        self.streams.entry(to.clone()).or_default().push(self.log.len());
         self.log.push(Stored { entity: to.clone(), offset: *head, entry });
         reply
     }
@@ -217,16 +225,24 @@ impl World {
     pub fn crash(&mut self, id: &EntityId) {
         let rebuilt = self.rebuilt(id);
         assert_eq!(Some(&rebuilt), self.live.get(id), "{id} came back from the journal as another");
-        let from_snapshot = self.read_back(id);
-        assert_eq!(rebuilt, from_snapshot, "{id} came back from its snapshot as another");
-        self.snapshots.insert(id.clone(), serde_json::to_vec(&rebuilt).expect("a snapshot can be written"));
-        self.live.insert(id.clone(), from_snapshot);
+        let read_back = self.read_back(id);
+        assert_eq!(rebuilt, read_back, "{id} came back from its snapshot as another");
+        // As in production, a snapshot is taken now and then, and read with the entries after it.
+        if rebuilt.seq.is_multiple_of(7) {
+            self.snapshots.insert(id.clone(), serde_json::to_vec(&rebuilt).expect("a snapshot can be written"));
+        }
+        self.live.insert(id.clone(), read_back);
     }
 
     /// The entity as its entries make it.
     pub fn rebuilt(&self, id: &EntityId) -> Aggregate {
+        self.rebuilt_up_to(id, u64::MAX)
+    }
+
+    /// The entity as its entries up to a number make it.
+    pub fn rebuilt_up_to(&self, id: &EntityId, seq: u64) -> Aggregate {
         let mut aggregate = Aggregate::new(id.clone());
-        self.entries(id).for_each(|entry| aggregate.apply(&through_json(entry)));
+        self.entries(id).filter(|entry| entry.seq <= seq).for_each(|entry| aggregate.apply(entry));
         aggregate
     }
 
@@ -242,12 +258,20 @@ impl World {
 
     /// An entity's entries.
     pub fn entries<'a>(&'a self, id: &EntityId) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let id = id.clone();
-        self.log.iter().filter(move |stored| stored.entity == id).map(|stored| &stored.entry)
+        self.streams.get(id).into_iter().flatten().map(|at| &self.log[*at].entry)
     }
 
-    /// Lets time pass: alarms ring and stays come to their end, each at its time.
+    /// Lets time pass: alarms ring and stays come to their end, each at its time, and all letters are carried.
     pub fn later(&mut self, span: Duration) {
+        self.pass(span, true);
+    }
+
+    /// Lets time pass while letters lie about.
+    pub fn idle(&mut self, span: Duration) {
+        self.pass(span, false);
+    }
+
+    fn pass(&mut self, span: Duration, carry: bool) {
         let until = self.now + span;
         let mut rung = Vec::new();
         loop {
@@ -258,7 +282,7 @@ impl World {
                 .min_by_key(|(due, id, _)| (*due, id.clone()));
             let Some((due, id, message)) = next else { break };
             self.now = due.max(self.now);
-            let refused = self.tell(&id, &message).err();
+            let refused = if carry { self.tell(&id, &message).err() } else { self.post(&id, &message).err() };
             assert_eq!(refused, None, "time is never refused");
             rung.push((due, id, message));
         }
@@ -270,7 +294,7 @@ impl World {
         let mut stays = Vec::new();
         for (id, aggregate) in &self.live {
             if let (EntityId::Player(id), State::Player(player)) = (id, &aggregate.state) {
-                for (region, until) in guidance::of(player, id, &self.catalog).stays {
+                for (region, until) in guidance::of(player, id, 0, &self.catalog).stays {
                     let sight = sight(id, Sighting::Stayed, until);
                     stays.push((until, EntityId::Region(region), sight));
                 }
@@ -299,6 +323,17 @@ impl World {
             _ => Region::default(),
         }
     }
+}
+
+/// A quest file, published; each is read only once, for hundreds of games are played on it.
+fn published(source: &str, version: u32) -> Arc<Quest> {
+    static READ: Mutex<BTreeMap<(String, u32), Arc<Quest>>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let quest = read.entry((source.to_owned(), version)).or_insert_with(|| {
+        let published = content::publish(source, "test.yaml", version, &code_for);
+        published.unwrap_or_else(|report| panic!("{report:#?}\n{source}")).quest
+    });
+    Arc::clone(quest)
 }
 
 /// An entry as a store gives it back.

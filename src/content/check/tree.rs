@@ -18,7 +18,7 @@ pub(super) struct Node<'a> {
 }
 
 impl Node<'_> {
-    pub fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         &self.step.id.value
     }
 }
@@ -30,7 +30,7 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    pub fn of(file: &'a QuestFile) -> Self {
+    pub(super) fn of(file: &'a QuestFile) -> Self {
         let mut tree = Self { nodes: Vec::new(), by_id: BTreeMap::new() };
         tree.add(&file.steps, None);
         tree
@@ -52,21 +52,21 @@ impl<'a> Tree<'a> {
         }
     }
 
-    pub fn find(&self, id: &str) -> Option<usize> {
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &'a str> {
         self.by_id.keys().copied()
     }
 
     /// The step and all groups around it, from inside out.
-    pub fn lineage(&self, index: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn lineage(&self, index: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(index), |at| self.nodes[*at].parent)
     }
 
     /// The steps that come before it in its sequence.
-    pub fn before(&self, index: usize) -> &[usize] {
+    pub(super) fn before(&self, index: usize) -> &[usize] {
         let node = &self.nodes[index];
         match node.parent.map(|parent| &self.nodes[parent]) {
             Some(Node { verb: Some(Verb::Sequence(_)), children, .. }) => {
@@ -77,7 +77,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The most points that a step itself can give.
-    pub fn points(&self, index: usize) -> u64 {
+    pub(super) fn points(&self, index: usize) -> u64 {
         let node = &self.nodes[index];
         let best = match node.verb {
             Some(Verb::Choose(choose)) => choose.options.iter().map(|option| option.points).max().unwrap_or(0),

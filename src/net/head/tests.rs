@@ -1,3 +1,5 @@
+//! Request heads, good and bad, with the exact answer to each.
+
 use super::*;
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";

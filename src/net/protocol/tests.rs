@@ -1,3 +1,5 @@
+//! Frames, good and bad, with the exact answer to each.
+
 use super::*;
 use crate::ids::TeamId;
 use crate::quest::notice::What;

@@ -1,0 +1,137 @@
+//! What people see of a game on the console: cards of teams, stock, photos and players, and lines of what happened.
+//! Made from committed facts and live sessions; never the truth itself.
+
+use crate::ids::{PlayerId, QuestId, StepId, TeamId};
+use crate::quest::evidence::Evidence;
+use crate::units::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a console shows at its start.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// The node's name.
+    pub node: String,
+    /// Published quests, each with its places (GeoJSON outlines) and steps.
+    pub quests: Vec<Value>,
+    /// Teams with members, score, steps done and open for each run.
+    pub teams: Vec<TeamCard>,
+    /// Limited rewards.
+    pub stock: Vec<StockCard>,
+    /// Photos that wait.
+    pub reviews: Vec<ReviewCard>,
+    /// Where live players are now.
+    pub players: Vec<PlayerDot>,
+    /// The latest happenings, oldest first.
+    pub recent: Vec<Arc<Happening>>,
+    /// Counters since the start.
+    pub counts: Counts,
+}
+
+/// A team on the console.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TeamCard {
+    /// Which.
+    pub id: TeamId,
+    /// Name for people.
+    pub name: String,
+    /// Members now.
+    pub members: Vec<PlayerId>,
+    /// The quest it plays or played last.
+    pub quest: Option<QuestId>,
+    /// Points in that run.
+    pub points: i64,
+    /// Steps done.
+    pub done: Vec<StepId>,
+    /// Steps open.
+    pub open: Vec<StepId>,
+    /// Whether the run is finished.
+    pub finished: bool,
+}
+
+/// A limited reward on the console.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StockCard {
+    /// The quest.
+    pub quest: QuestId,
+    /// The reward's name.
+    pub reward: String,
+    /// Given.
+    pub given: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+/// A photo that waits for a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewCard {
+    /// Whose.
+    pub player: PlayerId,
+    /// Of which quest.
+    pub quest: QuestId,
+    /// Of which step.
+    pub step: StepId,
+    /// The reference that the client gave.
+    pub photo: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// A live player on the operator's map. Never logged, never stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlayerDot {
+    /// Who.
+    pub id: PlayerId,
+    /// Team, if any.
+    pub team: Option<TeamId>,
+    /// Longitude, degrees.
+    pub lon: f64,
+    /// Latitude, degrees.
+    pub lat: f64,
+    /// Accuracy, metres.
+    pub acc: f64,
+}
+
+/// One line of the console's stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Happening {
+    /// When.
+    pub at: Timestamp,
+    /// `entered`, `left`, `step`, `badge`, `code`, `started`, `finished`, `photo`, `hint`, `points`, `team`.
+    pub kind: &'static str,
+    /// A sentence for people.
+    pub text: String,
+    /// Who, if one player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub player: Option<PlayerId>,
+    /// Which team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// Which quest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quest: Option<QuestId>,
+    /// Which step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepId>,
+    /// Why, where a fix decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Evidence>,
+}
+
+/// Counters since the start; the console turns them into rates.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Counts {
+    /// Fixes judged.
+    pub fixes: u64,
+    /// Journal entries committed.
+    pub entries: u64,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Awake entities.
+    pub entities: u64,
+    /// Fix to notice, the last thousand: median, in milliseconds.
+    pub notice_p50_ms: f64,
+    /// And the 99th percentile.
+    pub notice_p99_ms: f64,
+}

@@ -1,0 +1,226 @@
+//! The core of a verification, without a store: entries in, shard by shard, a verdict out.
+
+use crate::cluster::shard::Shard;
+use crate::ids::{EntityId, stable_hash};
+use crate::persist::Stored;
+use crate::quest::aggregate::Aggregate;
+use crate::quest::catalog::Catalog;
+use crate::quest::entry::{Cause, Entry, MessageId};
+use crate::quest::event::Event;
+use crate::verify::letters::{Due, Letters};
+use crate::verify::player::PlayerFold;
+use crate::verify::region::RegionFold;
+use crate::verify::team::TeamFold;
+use crate::verify::verdict::{Difference, Verdict};
+use crate::verify::{blank, letters};
+use std::collections::{BTreeMap, HashSet};
+
+/// A verification under way.
+#[derive(Debug)]
+pub struct Check<'a> {
+    catalog: &'a Catalog,
+    verdict: Verdict,
+    letters: Letters,
+    /// Entities of the shard in hand.
+    hands: BTreeMap<EntityId, Hand>,
+    offset: u64,
+}
+
+/// An entity in hand.
+#[derive(Debug)]
+struct Hand {
+    seq: u64,
+    /// Hashes of award keys and of clients' commands.
+    awards: HashSet<u64>,
+    commands: HashSet<u64>,
+    fold: Fold,
+    /// As `evolve` makes it; `None` once its entries are out of order.
+    state: Option<Aggregate>,
+}
+
+#[derive(Debug)]
+enum Fold {
+    Player(PlayerFold),
+    Team(Box<TeamFold>),
+    Region(RegionFold),
+}
+
+impl Verdict {
+    /// Notes a difference.
+    pub(super) fn differ(&mut self, entity: &EntityId, seq: u64, check: &'static str, message: String) {
+        self.differences.push(Difference { entity: entity.to_string(), seq, check, message });
+    }
+}
+
+impl<'a> Check<'a> {
+    /// Begins.
+    pub fn new(catalog: &'a Catalog) -> Self {
+        let (verdict, letters) = (Verdict::default(), letters::Letters::default());
+        Self { catalog, verdict, letters, hands: BTreeMap::new(), offset: 0 }
+    }
+
+    /// Notes a difference that shows outside of the entries.
+    pub fn differ(&mut self, entity: &str, seq: u64, check: &'static str, message: String) {
+        self.verdict.differences.push(Difference { entity: entity.to_owned(), seq, check, message });
+    }
+
+    /// Takes in the next entry of the shard in hand.
+    pub fn take(&mut self, shard: Shard, stored: &Stored) {
+        let Stored { entity: id, offset, entry } = stored;
+        self.verdict.entries += 1;
+        self.verdict.awards += entry.awards.len() as u64;
+        if *offset != self.offset + 1 {
+            let message = format!("offset {offset} of shard {} follows {}", shard.number(), self.offset);
+            self.verdict.differ(id, entry.seq, "offsets", message);
+        }
+        self.offset = *offset;
+        if Shard::of(id) != shard {
+            let message = format!("it is stored in shard {}, not {}", shard.number(), Shard::of(id).number());
+            self.verdict.differ(id, entry.seq, "shard", message);
+        }
+        let hand = self.hands.entry(id.clone()).or_insert_with(|| Hand::new(id));
+        hand.number(id, entry, &mut self.verdict);
+        let (mut due, mut got) = (Vec::new(), Vec::new());
+        let known = |key: &str| hand.awards.contains(&stable_hash(key.bytes()));
+        let both = (&mut self.letters, &mut self.verdict);
+        let keys = match &mut hand.fold {
+            Fold::Player(fold) => {
+                let earned = fold.take(id, entry, &known, both);
+                got = earned.got;
+                earned.keys
+            }
+            Fold::Team(fold) => {
+                let news = fold.take(id, entry, self.catalog, both);
+                due = news.due;
+                news.keys
+            }
+            Fold::Region(fold) => fold.take(id, entry, self.catalog, both),
+        };
+        hand.award(id, entry, keys, &mut self.verdict);
+        self.carry(shard, stored, due, got);
+    }
+
+    /// Notes the letter that an entry heard, and those that it sent.
+    fn carry(&mut self, shard: Shard, stored: &Stored, mut due: Vec<(EntityId, Due)>, got: Vec<Due>) {
+        let Stored { entity: id, offset, entry } = stored;
+        if let Some(Cause::Message(cause)) = &entry.cause
+            && let Err(message) = self.letters.heard(cause, id, entry.seq, got)
+        {
+            self.verdict.differ(id, entry.seq, "order", message);
+        }
+        for (outgoing, n) in entry.out.iter().zip(0..) {
+            let owed = due.extract_if(.., |(to, _)| *to == outgoing.to).map(|(_, due)| due).collect();
+            let message = MessageId { sender: id.clone(), seq: entry.seq, n };
+            self.letters.sent(message, outgoing.to.clone(), shard, *offset, owed);
+        }
+        for (to, due) in due {
+            self.verdict.differ(id, entry.seq, "untold", format!("{to} is not told of {}", due.key));
+        }
+    }
+
+    /// The entities of the shard in hand.
+    pub fn entities_in_hand(&self) -> Vec<EntityId> {
+        self.hands.keys().cloned().collect()
+    }
+
+    /// Compares an entity's snapshot and the entries after it with all its entries.
+    pub fn snapshot(&mut self, id: &EntityId, seq: u64, bytes: &[u8], tail: &[Entry]) {
+        let Some(state) = self.hands.get(id).and_then(|hand| hand.state.as_ref()) else { return };
+        let mut restored: Aggregate = match serde_json::from_slice(bytes) {
+            Ok(restored) => restored,
+            Err(err) => {
+                self.verdict.differ(id, seq, "snapshot", format!("it cannot be read: {err}"));
+                return;
+            }
+        };
+        for entry in tail.iter().filter(|entry| entry.seq <= state.seq) {
+            if entry.seq == restored.seq + 1 {
+                restored.apply(entry);
+            }
+        }
+        if restored.seq <= state.seq && restored != *state {
+            let message = "with the entries after it, it is not what all entries make".to_owned();
+            self.verdict.differ(id, seq, "snapshot", message);
+        }
+    }
+
+    /// Ends the shard in hand; its letters are acknowledged up to an offset.
+    pub fn end_of_shard(&mut self, shard: Shard, acked: u64) {
+        self.letters.acked(shard, acked);
+        self.offset = 0;
+        for (id, hand) in std::mem::take(&mut self.hands) {
+            self.verdict.entities += 1;
+            let Some(Aggregate { state, .. }) = &hand.state else { continue };
+            match &hand.fold {
+                Fold::Player(fold) => fold.compare(&id, state, &mut self.verdict),
+                Fold::Team(fold) => fold.compare(&id, state, &mut self.verdict),
+                Fold::Region(fold) => fold.compare(&id, state, &mut self.verdict),
+            }
+        }
+    }
+
+    /// Compares what only all shards together show.
+    pub fn finish(mut self) -> Verdict {
+        self.letters.finish(&mut self.verdict);
+        self.verdict
+    }
+}
+
+impl Hand {
+    fn new(id: &EntityId) -> Self {
+        let fold = match id {
+            EntityId::Player(_) => Fold::Player(PlayerFold::default()),
+            EntityId::Team(_) => Fold::Team(Box::default()),
+            EntityId::Region(_) => Fold::Region(RegionFold::default()),
+        };
+        Self { seq: 0, awards: HashSet::new(), commands: HashSet::new(), fold, state: Some(blank(id)) }
+    }
+
+    /// Numbers, kinds and commands; and the state as `evolve` makes it.
+    fn number(&mut self, id: &EntityId, entry: &Entry, verdict: &mut Verdict) {
+        let own = |event: &Event| {
+            matches!(
+                (id, event),
+                (EntityId::Player(_), Event::Player(_))
+                    | (EntityId::Team(_), Event::Team(_))
+                    | (EntityId::Region(_), Event::Region(_))
+            )
+        };
+        let sound = entry.events.iter().all(own);
+        if !sound {
+            verdict.differ(id, entry.seq, "kind", "it bears a fact of another kind of entity".to_owned());
+        }
+        if !matches!(id, EntityId::Player(_)) && !entry.notices.is_empty() {
+            verdict.differ(id, entry.seq, "notices", "only players are told anything".to_owned());
+        }
+        if entry.seq != self.seq + 1 {
+            verdict.differ(id, entry.seq, "sequence", format!("entry {} follows {}", entry.seq, self.seq));
+        }
+        if let Some(cause @ Cause::Client { .. }) = &entry.cause
+            && !self.commands.insert(stable_hash(cause.key().bytes()))
+        {
+            verdict.differ(id, entry.seq, "cause", format!("command {} is taken twice", cause.key()));
+        }
+        match &mut self.state {
+            Some(state) if sound && entry.seq == state.seq + 1 => state.apply(entry),
+            _ => self.state = None,
+        }
+        self.seq = entry.seq;
+    }
+
+    /// Award keys: each once, and exactly those of the entry's facts.
+    fn award(&mut self, id: &EntityId, entry: &Entry, mut keys: Vec<String>, verdict: &mut Verdict) {
+        for award in &entry.awards {
+            if !self.awards.insert(stable_hash(award.bytes())) {
+                verdict.differ(id, entry.seq, "award", format!("{award} is given twice"));
+            }
+            match keys.iter().position(|key| key == award) {
+                Some(at) => drop(keys.remove(at)),
+                None => verdict.differ(id, entry.seq, "award", format!("{award} stands for none of its facts")),
+            }
+        }
+        for key in keys {
+            verdict.differ(id, entry.seq, "award", format!("a fact lacks its award {key}"));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The whole server, in process, over real sockets: stories as players live them, and all the ways of being wrong.
+//!
+//! One clock that the tests command serves the server, the tokens and the fixes, so hours pass without waiting; only
+//! sockets take real time, and every wait for them has a deadline.
+
+mod bad_input;
+mod coming_back;
+mod harness;
+mod helsinki;
+mod phone;
+mod team_life;
+mod tracks;
+mod wire;
