@@ -89,7 +89,7 @@ impl SqliteJournal {
         let id = schema::prepare(dir, &mut conn).await?;
         let (requests, to_do) = mpsc::channel(QUEUE);
         let (keeps, to_keep) = mpsc::channel(SNAPSHOTS);
-        let shared = Self::shared();
+        let shared = Self::shared(Health::default());
         let writer = Writer::new(Line::new(connect, conn, shared.clone()), to_do, to_keep, shared.clone(), lock);
         #[expect(clippy::disallowed_methods, reason = "the journal owns the task and waits for it in close()")]
         let task = Mutex::new(Some(tokio::spawn(writer.run())));
@@ -114,15 +114,14 @@ impl SqliteJournal {
         let mut conn = connect.connect().await.map_err(store)?;
         let id = schema::check(dir, &mut conn).await;
         let _ = conn.close().await;
-        let shared = Self::shared();
-        shared.health.set(Some(Trouble::ReadOnly));
+        let shared = Self::shared(Health::read_only());
         let (reader, task) = (Reader::new(connect), Mutex::new(None));
         Ok(Self { id: id?, options: Options::default(), reader, shared, queues: None, task })
     }
 
-    fn shared() -> Arc<Shared> {
+    fn shared(health: Health) -> Arc<Shared> {
         Arc::new(Shared {
-            health: Health::default(),
+            health,
             acked: Acked::new(),
             closing: AtomicBool::new(false),
             #[cfg(test)]

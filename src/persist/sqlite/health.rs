@@ -58,6 +58,11 @@ impl Trouble {
 pub(super) struct Health(AtomicU8);
 
 impl Health {
+    /// Of who only reads, as was asked for: no trouble to speak of.
+    pub(super) fn read_only() -> Self {
+        Self(AtomicU8::new(Trouble::ReadOnly as u8))
+    }
+
     /// Notes a trouble, or with `None` that a write has worked.
     pub(super) fn set(&self, trouble: Option<Trouble>) {
         let code = trouble.map_or(0, |trouble| trouble as u8);
