@@ -4,8 +4,8 @@
 //! Promise: an answer, a notice and an outgoing message exist only after their entry is in the journal. A panic or a
 //! failed append loses nothing that was told; the next message finds the state that the journal has.
 
+use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
-use crate::actors::shard::ShardMessage;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};

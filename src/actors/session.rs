@@ -5,7 +5,8 @@
 //! fix comes when its transitions are in the journal; a transition that could not be brought yet is brought before
 //! any later one.
 
-use crate::actors::game::{CloseReason, FixReply, IgnoredFix, Push, Sink};
+use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
+use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::geo::decision::{Transition, TransitionKind};
@@ -25,7 +26,6 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 /// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
@@ -35,40 +35,6 @@ const BUSY_TRIES: u32 = 40;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// A stay's timer fires this much after its time, so that the journal's clock has passed it too.
 const STAY_MARGIN: Duration = Duration::from_millis(20);
-
-/// What a session's actor is told.
-#[derive(Debug)]
-pub enum SessionMessage {
-    /// Fixes of its player.
-    Fixes {
-        /// In the order they came.
-        fixes: Vec<Fix>,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Result<FixReply, Refusal>>,
-        /// The sender's credit.
-        permit: OwnedSemaphorePermit,
-    },
-    /// News of its player's entity.
-    News {
-        /// Notices with their offsets, in order.
-        notices: Vec<(u64, Arc<Notice>)>,
-        /// What to watch.
-        guidance: Box<Guidance>,
-    },
-    /// Where things stand at the start; from now on notices are passed on.
-    Welcome {
-        /// The offset up to which the client has been told by the welcome.
-        offset: u64,
-        /// What to watch.
-        guidance: Box<Guidance>,
-        /// Told when commands are routed by it.
-        taken_in: oneshot::Sender<()>,
-    },
-    /// Look at the stays under way.
-    Tick,
-    /// End.
-    Close(CloseReason),
-}
 
 /// The actor's behaviour.
 #[derive(Debug)]

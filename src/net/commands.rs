@@ -13,7 +13,8 @@ use super::outbound::Outbound;
 use super::protocol::{
     self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
 };
-use crate::actors::game::{FixReply, Hello, Session, Sink};
+use crate::actors::contract::{FixReply, Hello, Sink};
+use crate::actors::game::Session;
 use crate::ids::PlayerId;
 use crate::quest::act::Act;
 use crate::quest::refusal::Refusal;

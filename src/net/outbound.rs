@@ -7,7 +7,7 @@
 
 use super::close::Close;
 use super::protocol;
-use crate::actors::game::{CloseReason, Push, Sink};
+use crate::actors::contract::{CloseReason, Push, Sink};
 use crate::ids::PlayerId;
 use std::collections::VecDeque;
 use std::fmt;
