@@ -3,7 +3,8 @@
 //! Points, badges, stock and progress are derived here a second time, from the facts alone and by other code than
 //! `evolve`, so a fault of the rules or of a store shows as a difference instead of being believed twice.
 //! Promise: it only reads, holds one shard's entities at a time, and keeps of the others only what letters between
-//! shards must be compared by. A journal that is written to meanwhile may show letters as pending, nothing worse.
+//! shards must be compared by. The journal must be of one moment, as one that was opened for reading only is: if it
+//! were written to between two shards, a message would be heard that was never sent.
 
 mod check;
 mod letters;
