@@ -44,6 +44,9 @@ async fn kill_9_at_any_moment_loses_nothing_and_gives_nothing_twice() {
         ledger.read_on(&folder.data()).await;
         let faults = ledger.faults_of(&testimonies);
         assert!(faults.is_empty(), "after kill {kill} ({moment:?}):\n{}", faults.join("\n"));
+        // Beside the server at its busiest: everyone comes back just now.
+        let verified = folder.verify().await;
+        assert_eq!(verified.status.code(), Some(0), "after kill {kill} ({moment:?}), verify: {verified:?}");
     }
 
     // Without walkers there is an end to wait for.
