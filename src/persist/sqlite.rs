@@ -104,7 +104,8 @@ impl SqliteJournal {
     }
 
     /// Opens a data folder for reading, also beside a running server; changes nothing and takes no lock. Whatever
-    /// would write answers `Unavailable`.
+    /// would write answers `Unavailable`. All that is read is of one moment, or who compares one shard with another
+    /// would see an effect without its cause.
     pub async fn open_read_only(dir: &Path) -> Result<Self, OpenError> {
         if !dir.join(DATABASE).is_file() {
             return Err(OpenError::Missing { dir: dir.to_owned() });
@@ -115,7 +116,7 @@ impl SqliteJournal {
         let id = schema::check(dir, &mut conn).await;
         let _ = conn.close().await;
         let shared = Self::shared(Health::read_only());
-        let (reader, task) = (Reader::new(connect), Mutex::new(None));
+        let (reader, task) = (Reader::of_one_moment(connect), Mutex::new(None));
         Ok(Self { id: id?, options: Options::default(), reader, shared, queues: None, task })
     }
 

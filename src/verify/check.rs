@@ -64,6 +64,12 @@ impl<'a> Check<'a> {
         self.verdict.differences.push(Difference { entity: entity.to_owned(), seq, check, message });
     }
 
+    /// Notes that the entry at an offset of the shard in hand cannot be read, and goes on behind it.
+    pub fn unreadable(&mut self, entity: &str, seq: u64, offset: u64, reason: String) {
+        self.differ(entity, seq, "unreadable", reason);
+        self.offset = offset;
+    }
+
     /// Takes in the next entry of the shard in hand.
     pub fn take(&mut self, shard: Shard, stored: &Stored) {
         let Stored { entity: id, offset, entry } = stored;

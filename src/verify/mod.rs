@@ -3,7 +3,8 @@
 //! Points, badges, stock and progress are derived here a second time, from the facts alone and by other code than
 //! `evolve`, so a fault of the rules or of a store shows as a difference instead of being believed twice.
 //! Promise: it only reads, holds one shard's entities at a time, and keeps of the others only what letters between
-//! shards must be compared by. A journal that is written to meanwhile may show letters as pending, nothing worse.
+//! shards must be compared by. The journal must be of one moment, as one that was opened for reading only is: if it
+//! were written to between two shards, a message would be heard that was never sent.
 
 mod check;
 mod letters;
@@ -18,7 +19,7 @@ pub use verdict::{Difference, Verdict};
 use crate::cluster::shard::Shard;
 use crate::content;
 use crate::ids::EntityId;
-use crate::persist::{Journal, ReadError};
+use crate::persist::{Journal, Loaded, ReadError};
 use crate::quest::aggregate::Aggregate;
 use crate::quest::catalog::Catalog;
 
@@ -55,7 +56,16 @@ async fn catalog(journal: &dyn Journal) -> Result<(Catalog, Vec<(String, String)
 async fn read_shard(journal: &dyn Journal, check: &mut Check<'_>, shard: Shard) -> Result<(), ReadError> {
     let mut offset = 0;
     loop {
-        let batch = journal.scan(shard, offset, BATCH).await?;
+        let batch = match journal.scan(shard, offset, BATCH).await {
+            Ok(batch) => batch,
+            // Named and passed over, so that the rest is verified too.
+            Err(ReadError::Corrupt { entity, seq, offset: at, reason }) if at > offset => {
+                check.unreadable(&entity, seq, at, reason);
+                offset = at;
+                continue;
+            }
+            Err(err) => return Err(err),
+        };
         let Some(last) = batch.last() else { break };
         offset = last.offset;
         for stored in &batch {
@@ -63,14 +73,20 @@ async fn read_shard(journal: &dyn Journal, check: &mut Check<'_>, shard: Shard) 
         }
     }
     for id in check.entities_in_hand() {
-        let loaded = journal.load(&id).await?;
-        if let Some((seq, bytes)) = loaded.snapshot {
-            check.snapshot(&id, seq, &bytes, &loaded.tail);
+        match journal.load(&id).await {
+            Ok(Loaded { snapshot: Some((seq, bytes)), tail }) => check.snapshot(&id, seq, &bytes, &tail),
+            Ok(Loaded { snapshot: None, .. }) => {}
+            Err(ReadError::Corrupt { entity, seq, reason, .. }) => check.differ(&entity, seq, "unreadable", reason),
+            Err(err) => return Err(err),
         }
     }
     // Whatever is not among the undelivered was acknowledged: nobody will carry it again.
-    let waiting = journal.undelivered(shard, 0, 1).await?;
-    let acked = waiting.first().map_or(offset, |stored| stored.offset - 1);
+    let first = match journal.undelivered(shard, 0, 1).await {
+        Ok(waiting) => waiting.first().map(|stored| stored.offset),
+        Err(ReadError::Corrupt { offset: at, .. }) if at > 0 => Some(at),
+        Err(err) => return Err(err),
+    };
+    let acked = first.map_or(offset, |first| first - 1);
     check.end_of_shard(shard, acked);
     Ok(())
 }

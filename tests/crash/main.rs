@@ -13,11 +13,13 @@
 //!
 //! The seed decides when the server is struck, not what the machine does in between: a run again is alike, not equal.
 
+mod faults;
 mod ground;
 mod http;
 mod ledger;
 mod party;
 mod plan;
+mod plant;
 mod record;
 mod server;
 mod storm;

@@ -6,7 +6,7 @@ use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, QuestId};
 use crate::persist::{Loaded, PublishedSource, ReadError, Stored, record};
 use crate::units::Timestamp;
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Pool, Row, Sqlite};
 use std::time::Duration;
@@ -27,12 +27,15 @@ pub(super) struct Reader {
 impl Reader {
     /// Connects when first asked.
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(DEADLINE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
+        Self { pool: pool().max_connections(CONNECTIONS).connect_lazy_with(options) }
+    }
+
+    /// The same, but all that is ever read is of one moment: that of the first question. One connection within one
+    /// transaction, which SQLite gives a view of its own.
+    pub(super) fn of_one_moment(options: SqliteConnectOptions) -> Self {
+        let pool = pool().max_connections(1).after_connect(|conn, _| {
+            async { sqlx::query(sql::BEGIN_READING).execute(conn).await.map(|_| ()) }.boxed()
+        });
         Self { pool: pool.connect_lazy_with(options) }
     }
 
@@ -117,6 +120,15 @@ impl Reader {
         };
         in_time(read).await
     }
+}
+
+fn pool() -> SqlitePoolOptions {
+    // A connection that is there stays: it is cheap, and may stand within a transaction.
+    SqlitePoolOptions::new()
+        .acquire_timeout(DEADLINE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
 }
 
 async fn in_time<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {

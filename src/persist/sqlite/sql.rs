@@ -45,6 +45,7 @@ pub(super) const META_SET: &str = "INSERT INTO meta (key, value) VALUES (?, ?) O
 
 // Of a transaction.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(super) const BEGIN_READING: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 pub(super) const SAVEPOINT: &str = "SAVEPOINT one";

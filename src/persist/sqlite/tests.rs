@@ -87,8 +87,11 @@ async fn reading_only_works_beside_a_server_and_after_it() {
     bench.journal.append(append(&ada, 1)).await.expect("the first");
     let reader = SqliteJournal::open_read_only(&bench.dir.0).await.expect("beside the server");
     assert_eq!(seqs(&reader, &ada).await, [1]);
+    let bob = player("bob");
     bench.journal.append(append(&ada, 2)).await.expect("the reader is not in the way");
-    assert_eq!(seqs(&reader, &ada).await, [1, 2]);
+    bench.journal.append(append(&bob, 1)).await.expect("the reader is not in the way");
+    assert_eq!(seqs(&reader, &ada).await, [1], "a reader sees one moment");
+    assert!(seqs(&reader, &bob).await.is_empty(), "also where it has not looked yet");
     assert_eq!(reader.id(), bench.journal.id());
     assert_unavailable(&reader.append(append(&ada, 3)).await, "read-only");
     assert_unavailable(&reader.save_snapshot(&ada, 2, vec![1]).await, "read-only");
