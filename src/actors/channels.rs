@@ -4,6 +4,7 @@
 //! Bounded: a session has at most [`SUBSCRIPTIONS_MAX`] channels; a channel's content is made once a second however
 //! many listen.
 
+use crate::actors::cards::PlayerDot;
 use crate::actors::contract::{Push, Sink};
 use crate::actors::overview::OverviewBoard;
 use crate::actors::positions::Positions;
@@ -73,7 +74,7 @@ impl Channels {
 
     /// Adds a listener; answers with the channel's present content.
     pub fn subscribe(&self, player: &PlayerId, channel: Channel, sink: &Arc<dyn Sink>) -> Result<Value, Refusal> {
-        let content = self.content(&channel);
+        let content = self.content(&channel, |team| self.positions.of_team(team));
         let mut channels = self.lock();
         let mine = channels.get(&channel).and_then(|audience| audience.listeners.get(player));
         if mine.is_some_and(|held| Arc::ptr_eq(held, sink)) {
@@ -101,8 +102,12 @@ impl Channels {
     /// Speaks on every channel that has something new, once.
     fn speak(&self) {
         let names: Vec<Channel> = self.lock().keys().cloned().collect();
+        if names.is_empty() {
+            return;
+        }
+        let mut mates = self.positions.by_team();
         for channel in names {
-            let now = self.content(&channel);
+            let now = self.content(&channel, |team| mates.remove(team).unwrap_or_default());
             let mut channels = self.lock();
             let Some(audience) = channels.get_mut(&channel) else { continue };
             if audience.last.as_ref() == Some(&now) {
@@ -130,9 +135,9 @@ impl Channels {
         });
     }
 
-    fn content(&self, channel: &Channel) -> Value {
+    fn content(&self, channel: &Channel, mates: impl FnOnce(&TeamId) -> Vec<PlayerDot>) -> Value {
         match channel {
-            Channel::Team(team) => json!({ "team": team, "members": self.positions.of_team(team) }),
+            Channel::Team(team) => json!({ "team": team, "members": mates(team) }),
             Channel::Board(quest) => {
                 let board = self.overview.lock();
                 let mut rows: Vec<(i64, &TeamId, &str)> = board

@@ -54,6 +54,18 @@ impl Positions {
         self.lock().values().map(|seen| seen.dot.clone()).collect()
     }
 
+    /// Those who share, by team: one pass for all channels.
+    pub fn by_team(&self) -> HashMap<TeamId, Vec<PlayerDot>> {
+        let mut teams: HashMap<TeamId, Vec<PlayerDot>> = HashMap::new();
+        for seen in self.lock().values().filter(|seen| seen.shares) {
+            if let Some(team) = &seen.dot.team {
+                teams.entry(team.clone()).or_default().push(seen.dot.clone());
+            }
+        }
+        teams.values_mut().for_each(|dots| dots.sort_by(|a, b| a.id.cmp(&b.id)));
+        teams
+    }
+
     /// Those of a team who share, for its members.
     pub fn of_team(&self, team: &TeamId) -> Vec<PlayerDot> {
         let positions = self.lock();

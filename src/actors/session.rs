@@ -33,6 +33,8 @@ const PENDING_MAX: usize = 64;
 /// How often, and after what pause, a transition is brought again to a region that has too much to do: 2 s in all.
 const BUSY_TRIES: u32 = 40;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// A pause before transitions that could not be brought are brought again.
+const BRING_AGAIN: Duration = Duration::from_secs(1);
 /// A stay's timer fires this much after its time, so that the journal's clock has passed it too.
 const STAY_MARGIN: Duration = Duration::from_millis(20);
 
@@ -69,6 +71,8 @@ pub struct SessionState {
     pending: VecDeque<(RegionId, Sighting, Evidence)>,
     /// The phone's clock less ours, at the last fix that counted: milliseconds.
     skew_ms: i64,
+    /// Whether a timer is set to bring what waits.
+    trying: bool,
     /// Stays as they were armed.
     armed: BTreeMap<RegionId, Timestamp>,
     /// The last enter or exit, when its fix arrived: the notice that tells of it ends a measurement.
@@ -95,6 +99,7 @@ impl Actor for SessionActor {
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
+            trying: false,
             skew_ms: 0,
             armed: BTreeMap::new(),
             measured: None,
@@ -113,6 +118,10 @@ impl Actor for SessionActor {
                 // A socket that has closed meanwhile needs no answer.
                 answer.send(reply).unwrap_or_default();
                 drop(permit);
+                // What could not be brought is tried again also when no further fix comes.
+                if !state.pending.is_empty() {
+                    state.try_again(&myself);
+                }
             }
             SessionMessage::News { notices, guidance } => {
                 state.watch(&myself, *guidance);
@@ -134,8 +143,9 @@ impl Actor for SessionActor {
             SessionMessage::Tick => {
                 let transitions = state.tracker.tick(state.node.clock.now());
                 state.queue(transitions, 1.0, &[]);
+                state.trying = false;
                 if !state.bring().await {
-                    myself.send_after(Duration::from_secs(1), || SessionMessage::Tick);
+                    state.try_again(&myself);
                 }
             }
             SessionMessage::Close(reason) => {
@@ -248,6 +258,14 @@ impl SessionState {
             }
         }
         true
+    }
+
+    /// Brings what waits in a while; one timer at a time.
+    fn try_again(&mut self, myself: &ActorRef<SessionMessage>) {
+        if !self.trying {
+            self.trying = true;
+            myself.send_after(BRING_AGAIN, || SessionMessage::Tick);
+        }
     }
 
     /// Passes notices on, each once, in order. What is missing in between is asked of the player's stream.
