@@ -2,7 +2,7 @@
 //! edge. End: the edge closes its sockets, the actors finish, the journal closes.
 
 use crate::actors::game::Game;
-use crate::actors::node::{self, RunningNode};
+use crate::actors::start::{self, RunningNode};
 use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::content::{self, Published, Report};
@@ -53,7 +53,7 @@ pub enum StartError {
     Publish(#[from] AppendError),
     /// The actors.
     #[error(transparent)]
-    Node(#[from] node::StartError),
+    Node(#[from] start::StartError),
     /// The port.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -82,7 +82,7 @@ pub async fn start_by(
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(data, Options::default()).await?);
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
-    let node = node::start(clock.clone(), journal, world.clone()).await?;
+    let node = start::start(clock.clone(), journal, world.clone()).await?;
     let game = Game::new(Arc::clone(&node.node), "node-1");
     match listener::serve(edge, game.clone(), auth, clock).await {
         Ok(edge) => Ok(App { game, world, edge, node }),

@@ -10,9 +10,9 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Parts that talk much: an actor's birth and death, each statement. They come first in the filter, so that one who
+/// Parts that talk much: an actor's birth and death, each statement, each stranger's malformed request. They come first in the filter, so that one who
 /// wants to hear them only has to say so.
-const HUSHED: &str = "ractor=warn,sqlx=warn";
+const HUSHED: &str = "ractor=warn,sqlx=warn,actix_http=off";
 
 /// Why logging was not set up.
 #[derive(Debug, thiserror::Error)]

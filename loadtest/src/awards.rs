@@ -35,6 +35,9 @@ pub struct AwardsArgs {
     /// Each team completes a step each so many seconds
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=600))]
     every: u32,
+    /// All teams go to the same place at the same time, instead of being spread over the row
+    #[arg(long)]
+    crowd: bool,
     /// How long is measured, in seconds
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
@@ -52,12 +55,14 @@ impl AwardsArgs {
     }
 }
 
-/// When each place's fix was due and sent, by the place's number; shared by a team.
+/// When each step's fix was due and sent, by the step's number in the team's order; shared by a team.
 type Arrivals = Arc<[OnceLock<(Instant, Instant)>]>;
 
 struct Member {
     index: usize,
     arrivals: Arrivals,
+    /// The number of the place before the team's first.
+    begins: u32,
     /// Only one of a team has a way to go.
     goes_each: Option<u32>,
     stroller: Stroller,
@@ -68,15 +73,15 @@ struct Member {
 impl Role for Member {
     fn spot(&mut self, tick: u32, due: Instant) -> Spot {
         let Some(every) = self.goes_each else { return self.stroller.walk(TICK.as_secs_f64()) };
-        let place = tick / every;
-        match self.arrivals.get(place as usize) {
-            Some(arrival) if place > 0 && tick.is_multiple_of(every) => {
+        let step = tick / every;
+        match self.arrivals.get(step as usize) {
+            Some(arrival) if step > 0 && tick.is_multiple_of(every) => {
                 // Set once: ticks only rise.
                 let _ = arrival.set((due, Instant::now()));
                 self.notices.sent();
-                quest::at_place(place)
+                quest::at_place(self.begins + step)
             }
-            _ => quest::after_place(place),
+            _ => quest::after_place(self.begins + step),
         }
     }
 
@@ -86,9 +91,10 @@ impl Role for Member {
         }
         let step = wire::notice(text).and_then(|notice| notice.step);
         let place = step.as_deref().and_then(quest::place_of_step).ok_or_else(|| format!("no step in {text}"))?;
-        let arrival = self.arrivals.get(place as usize).and_then(OnceLock::get);
+        let step = place.saturating_sub(self.begins) as usize;
+        let arrival = self.arrivals.get(step).and_then(OnceLock::get);
         let (due, sent) = *arrival.ok_or_else(|| format!("place {place} was completed before anyone was there"))?;
-        if std::mem::replace(&mut self.seen[place as usize], true) {
+        if std::mem::replace(&mut self.seen[step], true) {
             return Err(format!("place {place} was completed twice"));
         }
         self.notices.answered(self.index, due, sent);
@@ -104,15 +110,19 @@ impl Role for Member {
 /// Runs it.
 pub async fn run(args: &AwardsArgs, machine: &Machine, seed: u64) -> Result<Report, Fault> {
     let steps = args.steps();
-    if steps == 0 || steps > quest::PLACES_MAX {
-        let most = quest::PLACES_MAX;
+    if steps == 0 || steps > quest::PLACES_MAX / 2 {
+        let most = quest::PLACES_MAX / 2;
         return Err(Fault::Settings(format!("a team would complete {steps} steps; let it be 1 to {most}")));
     }
-    let target = Target::open(&args.target, steps).await?;
+    // Spread over as many places again as a team visits.
+    let starts = if args.crowd { 1 } else { steps };
+    let target = Target::open(&args.target, steps + starts).await?;
     let (teams, members, every) = (args.teams, args.members, args.every);
     let settings = format!(
-        "{teams} teams of {members}, a step each {every} s, all at a fix a second, {} s after {} s",
-        args.seconds, args.warmup
+        "{teams} teams of {members}{}, a step each {every} s, all at a fix a second, {} s after {} s",
+        if args.crowd { " in a crowd" } else { "" },
+        args.seconds,
+        args.warmup
     );
     let mut report = Report::new("awards", settings, machine, &target, seed);
     let phones = crew::connect(&target, machine, teams * members).await?.phones;
@@ -132,6 +142,7 @@ pub async fn run(args: &AwardsArgs, machine: &Machine, seed: u64) -> Result<Repo
             let member = Member {
                 index,
                 arrivals: Arc::clone(&arrivals),
+                begins: u32::try_from(number).unwrap_or(0) % starts,
                 goes_each: (place == 0).then_some(every),
                 stroller: Stroller::new(FIELD, own_seed),
                 seen: vec![false; steps as usize + 1],

@@ -126,7 +126,8 @@ async fn measure(
         // In the closed loop the pace does not matter; a step is what a tenth of a second brings.
         let walker = Walker(stroller, period.map_or(0.1, |period| period.as_secs_f64()));
         let driver = Driver::new(phone, index, walker, Arc::clone(&tally));
-        let share = period.unwrap_or(Duration::from_millis(55)).mul_f64(index as f64 / f64::from(sessions));
+        // In the closed loop players come in over the warm-up, as they would; in the open one they take their turns.
+        let share = period.unwrap_or(from - start).mul_f64(index as f64 / f64::from(sessions));
         let times = Timetable { first: start + share, period: period.unwrap_or_default(), until };
         match period {
             Some(_) => tasks.spawn(driver.open_loop(times)),

@@ -4,8 +4,9 @@
 //! Bounded: a session has at most [`SUBSCRIPTIONS_MAX`] channels; a channel's content is made once a second however
 //! many listen.
 
-use crate::actors::game::{Push, Sink};
-use crate::actors::node::Node;
+use crate::actors::contract::{Push, Sink};
+use crate::actors::overview::OverviewBoard;
+use crate::actors::positions::Positions;
 use crate::ids::{PlayerId, QuestId, TeamId};
 use crate::quest::guidance::Guidance;
 use crate::quest::refusal::Refusal;
@@ -51,8 +52,12 @@ impl Channel {
 }
 
 /// Who listens to what.
-#[derive(Debug, Default)]
-pub struct Channels(Mutex<BTreeMap<Channel, Audience>>);
+#[derive(Debug)]
+pub struct Channels {
+    overview: Arc<OverviewBoard>,
+    positions: Arc<Positions>,
+    audiences: Mutex<BTreeMap<Channel, Audience>>,
+}
 
 #[derive(Debug, Default)]
 struct Audience {
@@ -61,15 +66,14 @@ struct Audience {
 }
 
 impl Channels {
+    /// Channels that tell what these two know.
+    pub fn new(overview: Arc<OverviewBoard>, positions: Arc<Positions>) -> Self {
+        Self { overview, positions, audiences: Mutex::default() }
+    }
+
     /// Adds a listener; answers with the channel's present content.
-    pub fn subscribe(
-        &self,
-        node: &Node,
-        player: &PlayerId,
-        channel: Channel,
-        sink: &Arc<dyn Sink>,
-    ) -> Result<Value, Refusal> {
-        let content = content(node, &channel);
+    pub fn subscribe(&self, player: &PlayerId, channel: Channel, sink: &Arc<dyn Sink>) -> Result<Value, Refusal> {
+        let content = self.content(&channel);
         let mut channels = self.lock();
         let mine = channels.get(&channel).and_then(|audience| audience.listeners.get(player));
         if mine.is_some_and(|held| Arc::ptr_eq(held, sink)) {
@@ -95,10 +99,10 @@ impl Channels {
     }
 
     /// Speaks on every channel that has something new, once.
-    fn speak(&self, node: &Node) {
+    fn speak(&self) {
         let names: Vec<Channel> = self.lock().keys().cloned().collect();
         for channel in names {
-            let now = content(node, &channel);
+            let now = self.content(&channel);
             let mut channels = self.lock();
             let Some(audience) = channels.get_mut(&channel) else { continue };
             if audience.last.as_ref() == Some(&now) {
@@ -126,42 +130,42 @@ impl Channels {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Channel, Audience>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn content(node: &Node, channel: &Channel) -> Value {
-    match channel {
-        Channel::Team(team) => json!({ "team": team, "members": node.positions.of_team(team) }),
-        Channel::Board(quest) => {
-            let board = node.overview.lock();
-            let mut rows: Vec<(i64, &TeamId, &str)> = board
-                .teams
-                .values()
-                .filter(|card| card.quest.as_ref() == Some(quest))
-                .map(|card| (card.points, &card.id, card.name.as_str()))
-                .collect();
-            // More points first; teams with as many in the order of their ids, so that a tie does not flicker.
-            rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-            rows.truncate(BOARD_ROWS);
-            let rows: Vec<Value> = rows
-                .into_iter()
-                .map(|(points, id, name)| json!({ "team": id, "name": name, "points": points }))
-                .collect();
-            json!({ "quest": quest, "rows": rows })
+    fn content(&self, channel: &Channel) -> Value {
+        match channel {
+            Channel::Team(team) => json!({ "team": team, "members": self.positions.of_team(team) }),
+            Channel::Board(quest) => {
+                let board = self.overview.lock();
+                let mut rows: Vec<(i64, &TeamId, &str)> = board
+                    .teams
+                    .values()
+                    .filter(|card| card.quest.as_ref() == Some(quest))
+                    .map(|card| (card.points, &card.id, card.name.as_str()))
+                    .collect();
+                // More points first; teams with as many in the order of their ids, so that a tie does not flicker.
+                rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+                rows.truncate(BOARD_ROWS);
+                let rows: Vec<Value> = rows
+                    .into_iter()
+                    .map(|(points, id, name)| json!({ "team": id, "name": name, "points": points }))
+                    .collect();
+                json!({ "quest": quest, "rows": rows })
+            }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Channel, Audience>> {
+        self.audiences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Speaks until it is told to stop.
-pub async fn run(node: Arc<Node>, stop: CancellationToken) {
+pub async fn run(channels: Arc<Channels>, stop: CancellationToken) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = every.tick() => node.channels.speak(&node),
+            _ = every.tick() => channels.speak(),
         }
     }
 }

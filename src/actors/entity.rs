@@ -4,14 +4,15 @@
 //! Promise: an answer, a notice and an outgoing message exist only after their entry is in the journal. A panic or a
 //! failed append loses nothing that was told; the next message finds the state that the journal has.
 
+use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
-use crate::actors::shard::ShardMessage;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};
 use crate::quest::aggregate::{Aggregate, Decision, Message, State};
-use crate::quest::entry::Entry;
+use crate::quest::entry::{Cause, Entry};
 use crate::quest::event::{Event, TeamEvent};
+use crate::quest::refusal::Refusal;
 use crate::quest::{guidance, view};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::sync::Arc;
@@ -82,7 +83,8 @@ impl Actor for EntityActor {
         state: &mut EntityState,
     ) -> Result<(), ActorProcessingErr> {
         let Delivery { request, answer, permit } = delivery;
-        let result = state.respond(request).await;
+        // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake.
+        let result = Box::pin(state.respond(request)).await;
         // The asker may have given up; what was decided stands all the same.
         if answer.send(result).is_err() {
             debug!(entity = %state.id, "the asker did not wait for its answer");
@@ -160,19 +162,23 @@ impl EntityState {
                 Err(AppendError::Unavailable(_)) => return Err(Undelivered::Unavailable),
             }
         }
-        Err(Undelivered::Unavailable)
+        Err(match message.cause {
+            // Its answer is no longer kept, only that it was done; saying so beats asking for another try for ever.
+            Some(Cause::Client { .. }) => Undelivered::Refused(Refusal::command_conflict(
+                "this command id was used long ago and its answer is not kept; make a new id for each command",
+            )),
+            Some(Cause::Message(_)) | None => Undelivered::Unavailable,
+        })
     }
 
     /// Appends an entry, takes it in, and lets everyone know whom it concerns.
     async fn commit(&mut self, entry: Entry) -> Result<Option<serde_json::Value>, AppendError> {
-        let Some(aggregate) = self.aggregate.as_mut() else { return Ok(None) };
+        // Until the answer comes the state is unknown; a task that is killed here leaves nothing stale behind.
+        let Some(mut next) = self.aggregate.take() else { return Ok(None) };
         let content = self.node.world.content();
-        let mut next = aggregate.clone();
         next.apply(&entry);
         let wake = next.due(&content.catalog, entry.at);
         let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
-        // Until the answer comes the state is unknown; a task that is killed here leaves nothing stale behind.
-        self.aggregate = None;
         let begun = self.node.courier.begin(&self.id);
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,

@@ -5,9 +5,10 @@
 //! fix comes when its transitions are in the journal; a transition that could not be brought yet is brought before
 //! any later one.
 
-use crate::actors::game::{CloseReason, FixReply, IgnoredFix, Push, Sink};
+use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
+use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
-use crate::cluster::router::{Request, Response};
+use crate::cluster::router::{Request, Response, Undelivered};
 use crate::geo::decision::{Transition, TransitionKind};
 use crate::geo::fence::{Fate, Tracker};
 use crate::geo::plausibility::{RULES_VERSION, Reason};
@@ -25,47 +26,15 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 /// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
 const PENDING_MAX: usize = 64;
+/// How often, and after what pause, a transition is brought again to a region that has too much to do: 2 s in all.
+const BUSY_TRIES: u32 = 40;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// A stay's timer fires this much after its time, so that the journal's clock has passed it too.
 const STAY_MARGIN: Duration = Duration::from_millis(20);
-
-/// What a session's actor is told.
-#[derive(Debug)]
-pub enum SessionMessage {
-    /// Fixes of its player.
-    Fixes {
-        /// In the order they came.
-        fixes: Vec<Fix>,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Result<FixReply, Refusal>>,
-        /// The sender's credit.
-        permit: OwnedSemaphorePermit,
-    },
-    /// News of its player's entity.
-    News {
-        /// Notices with their offsets, in order.
-        notices: Vec<(u64, Arc<Notice>)>,
-        /// What to watch.
-        guidance: Box<Guidance>,
-    },
-    /// Where things stand at the start; from now on notices are passed on.
-    Welcome {
-        /// The offset up to which the client has been told by the welcome.
-        offset: u64,
-        /// What to watch.
-        guidance: Box<Guidance>,
-        /// Told when commands are routed by it.
-        taken_in: oneshot::Sender<()>,
-    },
-    /// Look at the stays under way.
-    Tick,
-    /// End.
-    Close(CloseReason),
-}
 
 /// The actor's behaviour.
 #[derive(Debug)]
@@ -147,7 +116,7 @@ impl Actor for SessionActor {
             }
             SessionMessage::News { notices, guidance } => {
                 state.watch(&myself, *guidance);
-                state.tell(&myself, notices).await;
+                Box::pin(state.tell(&myself, notices)).await;
             }
             SessionMessage::Welcome { offset, guidance, taken_in } => {
                 state.told = Some(offset);
@@ -158,7 +127,7 @@ impl Actor for SessionActor {
                 }
                 state.watch(&myself, guidance);
                 let early = std::mem::take(&mut state.early);
-                state.tell(&myself, early).await;
+                Box::pin(state.tell(&myself, early)).await;
                 // Whoever connected may have given up meanwhile.
                 taken_in.send(()).unwrap_or_default();
             }
@@ -257,13 +226,26 @@ impl SessionState {
 
     /// Brings what waits to the regions, in order. False when something still waits.
     async fn bring(&mut self) -> bool {
+        // Boxed, and only when there is something: else each session keeps the room for what it seldom does.
+        self.pending.is_empty() || Box::pin(self.bring_pending()).await
+    }
+
+    async fn bring_pending(&mut self) -> bool {
+        let mut patience = BUSY_TRIES;
         while let Some((region, what, why)) = self.pending.front().cloned() {
             let sight = RegionCommand::Sight { player: self.player.clone(), what, why };
             let message = Message::bare(Command::Region(sight));
-            if self.node.router.send(EntityId::Region(region), message).await.is_err() {
-                return false;
+            match self.node.router.send(EntityId::Region(region), message).await {
+                Ok(_) => {
+                    self.pending.pop_front();
+                }
+                // Many arrive at one place at once; the place takes hundreds a second, one after the other.
+                Err(Undelivered::Busy) if patience > 0 => {
+                    patience -= 1;
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                Err(_) => return false,
             }
-            self.pending.pop_front();
         }
         true
     }

@@ -1,7 +1,7 @@
 //! Which players have a live session on this node. A player's entity tells its news here; whether anyone listens is
 //! no concern of its own, so it may sleep while the phone stays connected.
 
-use crate::actors::session::SessionMessage;
+use crate::actors::mailbox::SessionMessage;
 use crate::ids::PlayerId;
 use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;

@@ -5,8 +5,9 @@
 //! given to the next. An entity that panics again and again is parked for a while and harms nobody else.
 
 use crate::actors::entity::{Delivery, EntityActor, EntityArguments};
+use crate::actors::mailbox::{Answer, ShardMessage};
 use crate::actors::node::Node;
-use crate::cluster::router::{Request, Response, Undelivered};
+use crate::cluster::router::{Request, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::quest::aggregate::Message;
@@ -16,7 +17,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
@@ -31,38 +32,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// Panics before an entity is parked, and for how long.
 const PANICS_MAX: u32 = 3;
 const PARKED_FOR: Duration = Duration::from_secs(30);
-
-/// Where an answer goes.
-type Answer = oneshot::Sender<Result<Response, Undelivered>>;
-
-/// What a shard's actor is told.
-#[derive(Debug)]
-pub enum ShardMessage {
-    /// A request for one of its entities. The permit is the sender's credit with the shard.
-    Deliver {
-        /// For whom.
-        to: EntityId,
-        /// What is asked.
-        request: Request,
-        /// Where the answer goes.
-        answer: Answer,
-        /// The credit.
-        permit: OwnedSemaphorePermit,
-    },
-    /// An entity wants to be woken at a time, or not at all any more.
-    WakeAt {
-        /// Which.
-        entity: EntityId,
-        /// When.
-        at: Option<Timestamp>,
-    },
-    /// Look at the alarms.
-    Alarm,
-    /// Look for idle entities.
-    Sweep,
-    /// Let all entities finish what they have and go; then say so.
-    Drain(oneshot::Sender<()>),
-}
 
 /// The actor's behaviour.
 #[derive(Debug)]
@@ -194,7 +163,8 @@ impl ShardState {
             return Ok(());
         }
         if !self.slots.contains_key(&to) {
-            self.start(myself, &to).await?;
+            // Boxed: starting an actor is rare, and its room would be part of every shard's for ever.
+            Box::pin(self.start(myself, &to)).await?;
         }
         let Some(slot) = self.slots.get_mut(&to) else {
             reject(answer, Undelivered::Unavailable);

@@ -1,7 +1,7 @@
 //! The root of the actors: starts the shards' actors and starts one anew when it fails.
 
-use crate::actors::node::Shards;
 use crate::actors::shard::{ShardActor, ShardArguments};
+use crate::actors::shards::Shards;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What a simulated player does next: finds a team, goes to an open step along the streets, does what the step asks.
 //! It knows only what its phone knows, and the answers, having been here before.
 
-use crate::demo::party::Ground;
+use crate::demo::ground::Ground;
 use crate::demo::phone::{Phone, RunView};
 use crate::ids::{PlayerId, StepId};
 use crate::quest::definition::Verb;

@@ -5,6 +5,7 @@
 //! Ctrl-C ends it in order.
 
 pub mod brain;
+pub mod ground;
 pub mod party;
 pub mod phone;
 
@@ -18,7 +19,7 @@ use crate::net::console::{CompanionRequest, ConsoleConfig};
 use crate::net::listener::{EdgeConfig, ListenError};
 use crate::quest::definition::Quest;
 use crate::walk::streets::Streets;
-use party::Ground;
+use ground::Ground;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;

@@ -1,13 +1,12 @@
 //! Parties of simulated players: a team each, playing the quest and then, under new names, playing it again; and
 //! companions that join a person's team and go where that person goes.
 
-use crate::actors::game::{Game, Review};
-use crate::clock::Clock;
+use crate::actors::game::Review;
 use crate::demo::brain::{Brain, Errand};
+use crate::demo::ground::Ground;
 use crate::demo::phone::Phone;
 use crate::ids::PlayerId;
 use crate::net::console::CompanionRequest;
-use crate::quest::definition::Quest;
 use crate::walk::streets::Streets;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -37,33 +36,6 @@ const ANIMAL_IDS: [&str; 12] =
     ["kettu", "hirvi", "susi", "ilves", "karhu", "orava", "joutsen", "pollo", "saukko", "ahma", "kurki", "majava"];
 const NAMES: [&str; 8] = ["Aino", "Eero", "Helmi", "Onni", "Kerttu", "Väinö", "Lempi", "Toivo"];
 const NAME_IDS: [&str; 8] = ["aino", "eero", "helmi", "onni", "kerttu", "vaino", "lempi", "toivo"];
-
-/// Makes the token of a player with a name.
-pub type Mint = Box<dyn Fn(&PlayerId, &str) -> String + Send + Sync>;
-
-/// What all simulated players share.
-pub struct Ground {
-    /// The front door.
-    pub url: String,
-    /// For the clerk, who is an operator and no player.
-    pub game: Game,
-    /// The quest, with the answers: simulated players have been here before.
-    pub quest: Arc<Quest>,
-    /// Time.
-    pub clock: Clock,
-    /// What chance begins with.
-    pub seed: u64,
-    /// How much faster than people they walk.
-    pub pace: f64,
-    /// Makes a token.
-    pub token: Mint,
-}
-
-impl std::fmt::Debug for Ground {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ground").field("url", &self.url).field("seed", &self.seed).finish_non_exhaustive()
-    }
-}
 
 /// Plays until told to stop.
 pub async fn play(

@@ -1,6 +1,6 @@
 //! A simulated player's phone: a connection that outlives the server, and what the player may know now.
 
-use crate::demo::party::Ground;
+use crate::demo::ground::Ground;
 use crate::ids::PlayerId;
 use crate::net::client::{ClientError, Link, LinkEvent, Repeat};
 use crate::quest::notice::StepView;

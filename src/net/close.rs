@@ -3,7 +3,7 @@
 //! Promise: a client may come back exactly when `reconnect` says so. SDKs derive the same from the number alone:
 //! 3500-3999 and 4500-4999 are final, every other code means "try again", and below 3000 it is the WebSocket's own.
 
-use crate::actors::game::CloseReason;
+use crate::actors::contract::CloseReason;
 
 /// A close code with its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use super::outbound::Outbound;
 use super::protocol::{
     self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
 };
-use crate::actors::game::{FixReply, Hello, Session, Sink};
+use crate::actors::contract::{FixReply, Hello, Sink};
+use crate::actors::game::Session;
 use crate::ids::PlayerId;
 use crate::quest::act::Act;
 use crate::quest::refusal::Refusal;
@@ -145,7 +146,8 @@ impl Desk {
             return Outcome::Close(Close::BAD_REQUEST);
         }
         let (session, player) = match (&self.connected, command.connect.take()) {
-            (None, Some(connect)) => return self.connect(id, connect).await,
+            // Boxed: it runs once, and its room would be part of the connection's task to the end.
+            (None, Some(connect)) => return Box::pin(self.connect(id, connect)).await,
             (None, None) | (Some(_), Some(_)) => return Outcome::Close(Close::BAD_REQUEST),
             (Some(connected), None) => (Arc::clone(&connected.session), connected.player.clone()),
         };

@@ -3,7 +3,7 @@
 //! JSON has no NaN, and serde refuses `1e999`; what is left to check is the earth and the phone's own marks for
 //! "unknown". Promise: messages name the field and the remedy, never the numbers, which are someone's whereabouts.
 
-use crate::actors::game::{FixReply, IgnoredFix};
+use crate::actors::contract::{FixReply, IgnoredFix};
 use crate::geo::plausibility::FUTURE_MAX;
 use crate::geo::position::{Fix, Position};
 use crate::quest::refusal::Refusal;

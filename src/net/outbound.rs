@@ -7,7 +7,7 @@
 
 use super::close::Close;
 use super::protocol;
-use crate::actors::game::{CloseReason, Push, Sink};
+use crate::actors::contract::{CloseReason, Push, Sink};
 use crate::ids::PlayerId;
 use std::collections::VecDeque;
 use std::fmt;
@@ -83,10 +83,10 @@ impl Outbound {
         self.wake.notified().await;
     }
 
-    /// Queues the answer to a command.
+    /// Queues the answer to a command. For the connection's own task, which writes what waits after each step: it
+    /// is not woken, or each answer would cost it a second round for nothing.
     pub(super) fn reply(&self, line: String) {
         self.state().add(line, true);
-        self.wake.notify_one();
     }
 
     /// Queues the connect reply with what was missed, then what has been held back since. `seen` is the last offset

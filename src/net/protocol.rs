@@ -5,7 +5,7 @@
 //! data of a command stays unparsed until its method is known.
 
 use super::auth::language;
-use crate::actors::game::{Push, StreamPosition, Welcome};
+use crate::actors::contract::{Push, StreamPosition, Welcome};
 use crate::ids::PlayerId;
 use crate::quest::act::METHODS;
 use crate::quest::notice::Notice;

@@ -1,0 +1,79 @@
+//! What sessions and shards may be told: the messages of their mailboxes, apart from the actors that read them, so
+//! that whoever sends one need not know the reader.
+
+use crate::actors::contract::{CloseReason, FixReply};
+use crate::cluster::router::{Request, Response, Undelivered};
+use crate::geo::position::Fix;
+use crate::ids::EntityId;
+use crate::quest::guidance::Guidance;
+use crate::quest::notice::Notice;
+use crate::quest::refusal::Refusal;
+use crate::units::Timestamp;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// Where an answer goes.
+pub type Answer = oneshot::Sender<Result<Response, Undelivered>>;
+
+/// What a shard's actor is told.
+#[derive(Debug)]
+pub enum ShardMessage {
+    /// A request for one of its entities. The permit is the sender's credit with the shard.
+    Deliver {
+        /// For whom.
+        to: EntityId,
+        /// What is asked.
+        request: Request,
+        /// Where the answer goes.
+        answer: Answer,
+        /// The credit.
+        permit: OwnedSemaphorePermit,
+    },
+    /// An entity wants to be woken at a time, or not at all any more.
+    WakeAt {
+        /// Which.
+        entity: EntityId,
+        /// When.
+        at: Option<Timestamp>,
+    },
+    /// Look at the alarms.
+    Alarm,
+    /// Look for idle entities.
+    Sweep,
+    /// Let all entities finish what they have and go; then say so.
+    Drain(oneshot::Sender<()>),
+}
+
+/// What a session's actor is told.
+#[derive(Debug)]
+pub enum SessionMessage {
+    /// Fixes of its player.
+    Fixes {
+        /// In the order they came.
+        fixes: Vec<Fix>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<FixReply, Refusal>>,
+        /// The sender's credit.
+        permit: OwnedSemaphorePermit,
+    },
+    /// News of its player's entity.
+    News {
+        /// Notices with their offsets, in order.
+        notices: Vec<(u64, Arc<Notice>)>,
+        /// What to watch.
+        guidance: Box<Guidance>,
+    },
+    /// Where things stand at the start; from now on notices are passed on.
+    Welcome {
+        /// The offset up to which the client has been told by the welcome.
+        offset: u64,
+        /// What to watch.
+        guidance: Box<Guidance>,
+        /// Told when commands are routed by it.
+        taken_in: oneshot::Sender<()>,
+    },
+    /// Look at the stays under way.
+    Tick,
+    /// End.
+    Close(CloseReason),
+}

@@ -1,0 +1,62 @@
+//! The shards of this node: where a request is delivered to the actor that owns its entity.
+
+use crate::actors::mailbox::ShardMessage;
+use crate::cluster::router::{DELIVERY_DEADLINE, Deliver, Request, Response, Undelivered};
+use crate::cluster::shard::{SHARDS, Shard};
+use crate::ids::EntityId;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ractor::ActorRef;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Requests under way for one shard: bounds the mailbox of its actor, which ractor does not.
+const SHARD_INBOX: usize = 1_024;
+
+/// The way into one shard: its credits, and its actor once it has started.
+type Inbox = (Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>);
+
+/// The shards of this node: where requests are delivered.
+#[derive(Debug)]
+pub struct Shards {
+    inboxes: Vec<Inbox>,
+}
+
+impl Default for Shards {
+    fn default() -> Self {
+        let inbox = || (Arc::new(Semaphore::new(SHARD_INBOX)), RwLock::new(None));
+        Self { inboxes: (0..SHARDS).map(|_| inbox()).collect() }
+    }
+}
+
+impl Shards {
+    /// Enters the actor of a shard, at its start or restart.
+    pub fn enter(&self, shard: Shard, actor: ActorRef<ShardMessage>) {
+        *self.inboxes[usize::from(shard.number())].1.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
+    }
+
+    /// The actor of a shard, once it has started.
+    pub fn actor(&self, shard: Shard) -> Option<ActorRef<ShardMessage>> {
+        self.inboxes[usize::from(shard.number())].1.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Deliver for Shards {
+    fn deliver(&self, to: EntityId, request: Request) -> BoxFuture<'_, Result<Response, Undelivered>> {
+        let shard = Shard::of(&to);
+        async move {
+            let (inbox, _) = &self.inboxes[usize::from(shard.number())];
+            let work = async {
+                let permit = Arc::clone(inbox).acquire_owned().await.map_err(|_| Undelivered::Unavailable)?;
+                let actor = self.actor(shard).ok_or(Undelivered::Unavailable)?;
+                let (answer, answered) = oneshot::channel();
+                let message = ShardMessage::Deliver { to, request, answer, permit };
+                actor.cast(message).map_err(|_| Undelivered::Unavailable)?;
+                // The actor that held the request died before it answered: a panic, or a restart of the shard.
+                answered.await.unwrap_or(Err(Undelivered::Unavailable))
+            };
+            tokio::time::timeout(DELIVERY_DEADLINE, work).await.unwrap_or(Err(Undelivered::Expired))
+        }
+        .boxed()
+    }
+}
