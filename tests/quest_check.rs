@@ -272,7 +272,7 @@ fn full_example_resolves_to_what_it_says() {
     assert_eq!(quest.title.in_lang("fi"), "Pronssia ja graniittia");
     assert_eq!(published.regions.len(), 7);
     let amanda = &published.regions[0];
-    assert_eq!(amanda.id.as_str(), "bronze-and-granite@1:amanda");
+    assert_eq!(amanda.id.as_str(), "bronze-and-granite@7:amanda");
     assert_eq!((amanda.rules.max_accuracy.get(), amanda.rules.max_speed.map(|speed| speed.get())), (50.0, Some(8.0)));
     assert_eq!(published.keep_track_for.map(|span| span.as_secs()), Some(30 * 86_400));
     assert_eq!(published.extensions["x-theme"]["colour"], "#7c3aed");
