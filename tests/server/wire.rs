@@ -173,7 +173,8 @@ impl Raw {
     }
 }
 
-fn unframe(got: &[u8]) -> Option<(Heard, usize)> {
+/// The first frame of what was got: whether it ends its message, opcode, payload, length in all.
+fn frame(got: &[u8]) -> Option<(bool, u8, &[u8], usize)> {
     let (first, second) = (*got.first()?, *got.get(1)?);
     assert_eq!((first & 0x70, second & 0x80), (0, 0), "a server sets no RSV bit and masks nothing");
     let (start, length) = match second {
@@ -181,16 +182,28 @@ fn unframe(got: &[u8]) -> Option<(Heard, usize)> {
         127 => (10, usize::try_from(u64::from_be_bytes(got.get(2..10)?.try_into().ok()?)).ok()?),
         short => (2, usize::from(short)),
     };
-    let payload = got.get(start..start + length)?;
+    Some((first & 0x80 != 0, first & 0x0f, got.get(start..start + length)?, start + length))
+}
+
+/// The first message of what was got; a long one comes in several frames.
+fn unframe(got: &[u8]) -> Option<(Heard, usize)> {
+    let (mut ends, opcode, payload, mut used) = frame(got)?;
+    let mut payload = payload.to_vec();
+    while !ends {
+        let (last, continued, more, length) = frame(&got[used..])?;
+        assert_eq!(continued, 0, "a message is not interrupted");
+        payload.extend_from_slice(more);
+        (ends, used) = (last, used + length);
+    }
     let as_text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-    let heard = match first & 0x0f {
-        1 => Heard::Text(as_text(payload)),
+    let heard = match opcode {
+        1 => Heard::Text(as_text(&payload)),
         8 if payload.len() < 2 => Heard::Close(1005, String::new()),
         8 => Heard::Close(u16::from_be_bytes([payload[0], payload[1]]), as_text(&payload[2..])),
-        10 => Heard::Pong(payload.to_vec()),
+        10 => Heard::Pong(payload),
         other => panic!("the server sent opcode {other}"),
     };
-    Some((heard, start + length))
+    Some((heard, used))
 }
 
 /// The head of an upgrade, line by line, to be spoilt.
