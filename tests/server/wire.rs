@@ -174,7 +174,7 @@ impl Raw {
 }
 
 /// The first frame of what was got: whether it ends its message, opcode, payload, length in all.
-fn frame(got: &[u8]) -> Option<(bool, u8, &[u8], usize)> {
+fn first_frame(got: &[u8]) -> Option<(bool, u8, &[u8], usize)> {
     let (first, second) = (*got.first()?, *got.get(1)?);
     assert_eq!((first & 0x70, second & 0x80), (0, 0), "a server sets no RSV bit and masks nothing");
     let (start, length) = match second {
@@ -187,10 +187,10 @@ fn frame(got: &[u8]) -> Option<(bool, u8, &[u8], usize)> {
 
 /// The first message of what was got; a long one comes in several frames.
 fn unframe(got: &[u8]) -> Option<(Heard, usize)> {
-    let (mut ends, opcode, payload, mut used) = frame(got)?;
+    let (mut ends, opcode, payload, mut used) = first_frame(got)?;
     let mut payload = payload.to_vec();
     while !ends {
-        let (last, continued, more, length) = frame(&got[used..])?;
+        let (last, continued, more, length) = first_frame(&got[used..])?;
         assert_eq!(continued, 0, "a message is not interrupted");
         payload.extend_from_slice(more);
         (ends, used) = (last, used + length);
