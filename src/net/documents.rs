@@ -2,9 +2,9 @@
 
 use super::close::CLOSES;
 use super::protocol;
-use crate::quest::act::METHODS;
+use crate::quest::act::{METHODS, QuestData, StepData, TeamData};
 use crate::quest::notice::Notice;
-use crate::quest::refusal::CODES;
+use crate::quest::refusal::{CODES, Refusal};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
@@ -57,4 +57,31 @@ fn document_knows_no_code_that_the_server_does_not() {
             || CLOSES.iter().any(|close| u32::from(close.code) == number);
         assert!(known, "docs/protocol.md has {number}");
     }
+}
+
+/// What goes over the wire, as the code has it; only for the schema.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "its schema is what is wanted")]
+struct Wire {
+    /// What a player is told, on the player's own channel.
+    notice: Notice,
+    /// Why something was not done.
+    error: Refusal,
+    /// `data` of quest.start and quest.leave.
+    quest_data: QuestData,
+    /// `data` of the calls that act on a step.
+    step_data: StepData,
+    /// `data` of the team and profile calls.
+    team_data: TeamData,
+}
+
+#[test]
+fn types_on_disk_are_those_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocol.schema.json");
+    let schema = serde_json::to_string_pretty(&schemars::schema_for!(Wire)).expect("a schema is JSON") + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, &schema).expect("the file can be written");
+    }
+    let on_disk = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(on_disk == schema, "docs/protocol.schema.json is old: UPDATE_SCHEMA=1 cargo test --lib types_on_disk");
 }
