@@ -129,8 +129,11 @@ export class Player {
 
   async #start() {
     const quest = this.world.quest();
+    // A member who comes while a start is being refused must not be the one whom nobody waits for.
+    if (this.starting) this.startAgain = true;
     if (!quest || this.starting) return;
     this.starting = true;
+    this.startAgain = false;
     try {
       const least = quest.play?.team_size?.[0] ?? 1;
       if ((this.team?.members?.length ?? 1) < least) await this.#companion();
@@ -143,6 +146,7 @@ export class Player {
       this.starting = false;
       this.world.changed();
     }
+    if (this.startAgain && !this.run) await this.#start();
   }
 
   async #companion() {
