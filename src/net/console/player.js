@@ -131,7 +131,8 @@ export class Player {
     const quest = this.world.quest();
     // A member who comes while a start is being refused must not be the one whom nobody waits for.
     if (this.starting) this.startAgain = true;
-    if (!quest || this.starting) return;
+    // Founding a team is answered a moment before the player's own state knows of it; team.joined tells.
+    if (!quest || !this.team || this.starting) return;
     this.starting = true;
     this.startAgain = false;
     try {
@@ -186,7 +187,7 @@ export class Player {
     this.world.noticed(notice);
     this.world.changed();
     if (this.session?.live && this.run === null && ["team.member", "team.joined"].includes(notice.type)) {
-      if (notice.type === "team.member") this.refresh().then(() => this.run ?? this.#start(), (f) => this.#fail(f));
+      this.refresh().then(() => this.run ?? this.#start()).catch((failure) => this.#fail(failure));
     }
   }
 
