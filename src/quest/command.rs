@@ -1,5 +1,5 @@
-//! What an entity may be asked to do. Commands between entities are the links of the chain; see `chain` in
-//! ARCHITECTURE.md: session -> region -> player -> team -> players; see [`HOPS_MAX`].
+//! What an entity may be asked to do. Commands between entities are the links of the chain; session ->
+//! region -> player -> team -> players, drawn in ARCHITECTURE.md ("The way of one fix"); see [`HOPS_MAX`].
 
 #![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
 
