@@ -2,6 +2,7 @@
 //!
 //! Reading order, lowest first; a room imports only from rooms above it in this list.
 
+pub mod faults;
 pub mod ids;
 pub mod units;
 pub mod clock;

@@ -7,6 +7,7 @@ use waystone::cli::serve::Prepared;
 use waystone::cli::{self, Cli, Command, Exit, Output};
 use waystone::clock::Clock;
 use waystone::config::{self, Terminal};
+use waystone::faults;
 use waystone::telemetry;
 
 /// The least number of workers: with one, a long decision would hold up every socket.
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Output) -> anyhow::Result<Exit> {
+    if let Some((_, fault)) = env.iter().find(|(name, _)| name == faults::VARIABLE) {
+        faults::arm(fault).map_err(anyhow::Error::msg)?;
+    }
     let clock = Clock::system();
     let command = match cli.command {
         Some(command) => command,

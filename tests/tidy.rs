@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may import whom: a room and what it may name of the crate. ARCHITECTURE.md draws the same.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("faults", &[]),
     ("ids", &[]),
     ("units", &[]),
     ("clock", &["units"]),
@@ -14,9 +15,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("quest", &["ids", "units"]),
     ("content", &["ids", "units", "geo", "quest"]),
     ("cluster", &["ids", "units", "quest"]),
-    ("persist", &["ids", "units", "clock", "quest", "cluster"]),
+    ("persist", &["faults", "ids", "units", "clock", "quest", "cluster"]),
     ("verify", &["ids", "units", "quest", "content", "cluster", "persist"]),
-    ("actors", &["ids", "units", "clock", "geo", "quest", "content", "cluster", "persist"]),
+    ("actors", &["faults", "ids", "units", "clock", "geo", "quest", "content", "cluster", "persist"]),
     ("walk", &["ids", "units"]),
     ("net", &["ids", "units", "clock", "geo", "quest", "actors", "walk"]),
     ("config", &["ids", "units", "content", "net"]),

@@ -16,11 +16,13 @@ use crate::units::Timestamp;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 
+mod job;
 pub mod memory;
 mod record;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+mod ticket;
 
 /// Proof of ownership of a shard: what an append must bear to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 //! One task writes ([`writer`](self)), a few connections read, both over one folder that no other process can open.
 //! Promise: as [`super`] says, by WAL with `synchronous=FULL` and a fence in each transaction.
 
+use super::job::{Acked, Job, Save};
+use super::ticket::{self, Missed};
 use super::{Append, AppendError, Claim, Journal, Loaded, PublishedSource, ReadError, Stored};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::units::Timestamp;
-use batch::{Acked, Job, Save};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use health::{Health, Trouble};
@@ -18,7 +19,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use ticket::Missed;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use writer::{Keep, Request, Shared, Writer};
@@ -31,7 +31,6 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
-mod ticket;
 mod writer;
 
 pub use schema::{DATABASE, LOCK, OpenError};

@@ -4,79 +4,15 @@
 //! writes each shard's row and so shuts out whoever else would; the rows. Nothing here begins or commits.
 
 use super::sql::{self, Rows, SIZES};
-use crate::cluster::shard::{SHARDS, Shard};
+use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
-use crate::persist::{Append, AppendError, record};
+use crate::persist::job::{Acked, Held, Job, Save};
+use crate::persist::{AppendError, record};
 use crate::units::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Row, Sqlite};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// An append made ready by its caller, so that the one writer has less to do.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) entity: EntityId,
-    pub(super) shard: Shard,
-    seq: u64,
-    at: Timestamp,
-    cause: Option<String>,
-    out_n: u64,
-    awards: Vec<String>,
-    wake: Option<Timestamp>,
-    payload: Vec<u8>,
-}
-
-impl Job {
-    pub(super) fn new(append: Append) -> Self {
-        let Append { entity, entry, wake } = append;
-        Self {
-            shard: Shard::of(&entity),
-            seq: entry.seq,
-            at: entry.at,
-            cause: entry.cause.as_ref().map(crate::quest::entry::Cause::key),
-            out_n: u64::try_from(entry.out.len()).unwrap_or(u64::MAX),
-            payload: record::encode(&entry),
-            awards: entry.awards,
-            wake,
-            entity,
-        }
-    }
-}
-
-/// A snapshot to keep.
-#[derive(Debug)]
-pub(super) struct Save {
-    pub(super) entity: EntityId,
-    pub(super) seq: u64,
-    pub(super) state: Vec<u8>,
-}
-
-/// A claim that the writer holds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    pub(super) epoch: u64,
-    pub(super) head: u64,
-}
-
-/// Up to which offset each shard's messages are delivered, as far as this process knows.
-#[derive(Debug)]
-pub(super) struct Acked(Vec<AtomicU64>);
-
-impl Acked {
-    pub(super) fn new() -> Self {
-        Self((0..SHARDS).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    pub(super) fn note(&self, shard: Shard, offset: u64) {
-        self.0[usize::from(shard.number())].fetch_max(offset, Ordering::AcqRel);
-    }
-
-    pub(super) fn get(&self, shard: Shard) -> u64 {
-        self.0[usize::from(shard.number())].load(Ordering::Acquire)
-    }
-}
 
 /// What became of a batch, if its transaction is committed.
 #[derive(Debug)]

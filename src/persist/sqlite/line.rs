@@ -2,11 +2,12 @@
 //!
 //! Promise: nobody learns of a commit that failed before it has been read back whether it was done.
 
-use super::batch::{self, Fence, Held, Job, Outcome};
+use super::batch::{self, Fence, Outcome};
 use super::health::Trouble;
 use super::sql;
 use super::writer::Shared;
 use crate::cluster::shard::Shard;
+use crate::persist::job::{Held, Job};
 use crate::persist::{Claim, PublishedSource};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};

@@ -3,12 +3,13 @@
 //! No timer makes batches: while one commits, the next gathers. An answer is given after its commit. When a commit
 //! fails, what became of it is read back before anyone is answered (see [`line`]).
 
-use super::batch::{self, Acked, Fence, Held, Job, Outcome, Save};
+use super::batch::{self, Fence, Outcome};
 use super::health::{Health, Trouble};
 use super::line::{self, Line, Proof, Undone};
 use super::sql;
-use super::ticket::Ticket;
 use crate::cluster::shard::Shard;
+use crate::persist::job::{Acked, Held, Job, Save};
+use crate::persist::ticket::Ticket;
 use crate::persist::{AppendError, Claim, PublishedSource, ReadError, record};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;

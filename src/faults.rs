@@ -1,0 +1,81 @@
+//! Places where the process can be made to die, and bugs that can be planted, to show that our tests would notice.
+//!
+//! All of it exists only with the feature `faults`, which tests switch on and no release has: without it every
+//! function here is an empty one that the compiler removes. Promise: nothing happens at any place unless it was asked
+//! for by [`arm`], and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
+
+/// A moment at which the process can be made to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Point {
+    /// An entity has decided, and its append has not been asked for.
+    BeforeAppend = 1,
+    /// The entry is durable, and nobody has been told.
+    AfterAppend,
+    /// The session and the asker have been told, and no message has been handed to the courier.
+    BeforeSend,
+    /// A message of a chain has been taken by its receiver, and the sender's side does not know it yet.
+    MidChain,
+    /// A snapshot is about to be written.
+    InSnapshot,
+    /// The statements of a batch have run, and its commit has not.
+    InBatch,
+}
+
+/// Every point, with its name in [`VARIABLE`].
+pub const POINTS: [(&str, Point); 6] = [
+    ("before-append", Point::BeforeAppend),
+    ("after-append", Point::AfterAppend),
+    ("before-send", Point::BeforeSend),
+    ("mid-chain", Point::MidChain),
+    ("in-snapshot", Point::InSnapshot),
+    ("in-batch", Point::InBatch),
+];
+
+/// The environment variable that arms a point: `after-append:40` dies when the place is reached the 40th time.
+pub const VARIABLE: &str = "WAYSTONE_FAULT";
+
+#[cfg(feature = "faults")]
+mod armed {
+    use super::{POINTS, Point};
+    use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+    static ARMED: AtomicU8 = AtomicU8::new(0);
+    static LEFT: AtomicU64 = AtomicU64::new(0);
+
+    pub fn arm(text: &str) -> Result<(), String> {
+        let bad = || format!("{}: \"{text}\" is not like after-append:40", super::VARIABLE);
+        let (name, count) = text.split_once(':').ok_or_else(bad)?;
+        let (_, point) = POINTS.into_iter().find(|(known, _)| *known == name).ok_or_else(bad)?;
+        LEFT.store(count.parse().ok().filter(|count| *count > 0).ok_or_else(bad)?, Ordering::SeqCst);
+        ARMED.store(point as u8, Ordering::SeqCst);
+        Ok(())
+    }
+
+    pub fn reach(point: Point) {
+        if ARMED.load(Ordering::SeqCst) == point as u8 && LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
+            std::process::abort();
+        }
+    }
+}
+
+/// Arms the point that the text names; an error says what is wrong with the text.
+#[cfg(feature = "faults")]
+pub fn arm(text: &str) -> Result<(), String> {
+    armed::arm(text)
+}
+
+/// Arms nothing: this binary has no faults, and says so rather than letting a test believe in a death.
+#[cfg(not(feature = "faults"))]
+pub fn arm(_: &str) -> Result<(), String> {
+    Err(format!("{VARIABLE} is set, but this binary was built without the feature `faults`"))
+}
+
+/// The process has come to a point; dies if it is armed and its time has come.
+#[inline]
+pub fn reach(point: Point) {
+    #[cfg(feature = "faults")]
+    armed::reach(point);
+    #[cfg(not(feature = "faults"))]
+    let _ = point;
+}
