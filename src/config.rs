@@ -145,7 +145,7 @@ impl Default for Http {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { data: PathBuf::from("waystone-data") }
+        Self { data: PathBuf::from("waystone-data"), postgres: None }
     }
 }
 
