@@ -191,7 +191,7 @@ impl EntityState {
         };
         self.tell_session(&next, &entry);
         let answer = entry.reply.clone();
-        let stored = Stored { entity: self.id.clone(), offset, entry };
+        let stored = Stored { entity: self.id.clone(), offset, epoch: 0, entry };
         self.node.courier.take(begun, &stored);
         self.node.overview.committed(&next, &stored);
         self.node.counters.entry();

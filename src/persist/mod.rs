@@ -101,6 +101,9 @@ pub struct Stored {
     pub entity: EntityId,
     /// Its shard's offset: dense, from 1.
     pub offset: u64,
+    /// The shard's epoch in which it was written: whose it was then. 0 where it has just been written and was not
+    /// read back.
+    pub epoch: u64,
     /// The entry.
     pub entry: Entry,
 }
@@ -149,6 +152,9 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// All entries of a shard after an offset, in order, `limit` at most: for projections and for `verify`.
     /// Pages end as those of [`Self::undelivered`] do.
     fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>>;
+
+    /// A shard's epoch now; 0 before its first claim. No entry bears a later one.
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>>;
 
     /// Keeps a version of a quest. The same version with the same text is no error; with another text it is.
     fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>>;

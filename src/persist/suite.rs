@@ -251,6 +251,7 @@ suite! {
         a_wake_is_replaced_and_removed
         wakes_come_in_order
         a_scan_is_ordered_and_paged
+        an_entry_bears_the_epoch_of_its_writing
         publishing_again_is_no_fault
         another_text_of_a_version_is_refused
         an_unknown_event_stops_its_entity_only

@@ -72,7 +72,7 @@ impl<'a> Check<'a> {
 
     /// Takes in the next entry of the shard in hand.
     pub fn take(&mut self, shard: Shard, stored: &Stored) {
-        let Stored { entity: id, offset, entry } = stored;
+        let Stored { entity: id, offset, entry, .. } = stored;
         self.verdict.entries += 1;
         self.verdict.awards += entry.awards.len() as u64;
         if *offset != self.offset + 1 {
@@ -108,7 +108,7 @@ impl<'a> Check<'a> {
 
     /// Notes the letter that an entry heard, and those that it sent.
     fn carry(&mut self, shard: Shard, stored: &Stored, mut due: Vec<(EntityId, Due)>, got: Vec<Due>) {
-        let Stored { entity: id, offset, entry } = stored;
+        let Stored { entity: id, offset, entry, .. } = stored;
         if let Some(Cause::Message(cause)) = &entry.cause
             && let Err(message) = self.letters.heard(cause, id, entry.seq, got)
         {
