@@ -37,8 +37,8 @@ struct Data {
 struct Row {
     epoch: u64,
     out_acked: u64,
-    /// By offset, from 1: whose entry, and its number.
-    log: Vec<(EntityId, u64)>,
+    /// By offset, from 1: whose entry, its number, and the epoch.
+    log: Vec<(EntityId, u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ impl MemoryJournal {
         }
         let stream = data.streams.entry(append.entity.clone()).or_default();
         stream.push(&append)?;
-        row.log.push((append.entity, append.entry.seq));
+        row.log.push((append.entity, append.entry.seq, row.epoch));
         row.ack(handle.acked.get(&shard).copied().unwrap_or(0));
         let crash = std::mem::take(&mut handle.crash);
         if crash {
@@ -146,7 +146,7 @@ impl MemoryJournal {
         let Some(row) = data.shards.get(&shard) else { return Ok(Vec::new()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut page = Vec::new();
-        for (offset, (entity, seq)) in (1_u64..).zip(&row.log).filter(|(offset, _)| *offset > after) {
+        for (offset, (entity, seq, epoch)) in (1_u64..).zip(&row.log).filter(|(offset, _)| *offset > after) {
             let record = &data.streams[entity].records[place(*seq)];
             if page.len() >= limit {
                 break;
@@ -155,7 +155,7 @@ impl MemoryJournal {
                 continue;
             }
             match record::decode(entity, offset, *seq, record.ver, &record.payload) {
-                Ok(entry) => page.push(Stored { entity: entity.clone(), offset, entry }),
+                Ok(entry) => page.push(Stored { entity: entity.clone(), offset, epoch: *epoch, entry }),
                 Err(err) if page.is_empty() => return Err(err),
                 Err(_) => break,
             }
@@ -340,6 +340,11 @@ impl Journal for MemoryJournal {
 
     fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>> {
         std::future::ready(self.page(shard, after, limit, false)).boxed()
+    }
+
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>> {
+        let epoch = self.reading().map(|data| data.shards.get(&shard).map_or(0, |row| row.epoch));
+        std::future::ready(epoch).boxed()
     }
 
     fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>> {

@@ -15,7 +15,7 @@ pub(super) const VERSION: u32 = 1;
 
 /// The form of snapshots that this version writes: an aggregate as JSON. One of another form is passed over, and the
 /// entity is made of its entries: raise it when the aggregate's fields change their meaning.
-pub(super) const SNAPSHOT_FORM: i32 = 1;
+pub(super) const SNAPSHOT_FORM: i32 = 2;
 
 /// An entry in the form [`VERSION`].
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
@@ -78,7 +78,7 @@ pub(super) fn not_next(seq: u64, ends: u64) -> AppendError {
 
 /// The cause has been borne before.
 pub(super) fn cause_stands(cause: &str) -> AppendError {
-    AppendError::Conflict(format!("cause: {cause:?} has an entry already"))
+    AppendError::Repeated(format!("cause: {cause:?} has an entry already"))
 }
 
 /// One of the awards has been given before.

@@ -1,6 +1,6 @@
 //! A player's facts, folded a second time: what they earned, and by which letter.
 
-use crate::ids::{EntityId, QuestId};
+use crate::ids::{EntityId, QuestId, TeamId};
 use crate::quest::aggregate::State;
 use crate::quest::entry::{Cause, Entry};
 use crate::quest::event::{Event, PlayerEvent, RunRef};
@@ -15,6 +15,8 @@ pub(super) struct PlayerFold {
     badges: BTreeSet<String>,
     runs: BTreeMap<QuestId, RunRef>,
     notices: u64,
+    team: Option<TeamId>,
+    teams: BTreeSet<TeamId>,
 }
 
 /// What one entry brought.
@@ -75,6 +77,11 @@ impl PlayerFold {
                     keys.push(key.clone());
                     got.push(Due { key, points: 0, quest: quest.clone(), badge: Some(badge.to_string()) });
                 }
+                PlayerEvent::TeamJoined { team } => {
+                    self.teams.insert(team.clone());
+                    self.team = Some(team.clone());
+                }
+                PlayerEvent::TeamLeft { team } if self.team.as_ref() == Some(team) => self.team = None,
                 _ => {}
             }
         }
@@ -86,6 +93,31 @@ impl PlayerFold {
             verdict.differ(id, entry.seq, "undue", format!("{} comes from no team", got[0].key));
         }
         Earned { keys, got }
+    }
+
+    /// Notices so far.
+    pub fn notices(&self) -> u64 {
+        self.notices
+    }
+
+    /// Points so far.
+    pub fn points(&self) -> i64 {
+        self.points
+    }
+
+    /// Badges so far, in order.
+    pub fn badges(&self) -> impl Iterator<Item = &str> {
+        self.badges.iter().map(String::as_str)
+    }
+
+    /// The team now.
+    pub fn team(&self) -> Option<&TeamId> {
+        self.team.as_ref()
+    }
+
+    /// Whether it has been in a team up to now.
+    pub fn was_in(&self, team: &TeamId) -> bool {
+        self.teams.contains(team)
     }
 
     fn key(&self, quest: &QuestId, what: &str) -> String {

@@ -80,7 +80,7 @@ pub fn add(log: &mut Log, id: &EntityId, make: impl Fn(&mut Entry)) {
     let (events, out, notices, awards) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut entry = Entry { seq: last.seq + 1, cause: None, events, out, notices, awards, reply: None, ..last };
     make(&mut entry);
-    log.push(Stored { entity: id.clone(), offset: head.expect("it has entries") + 1, entry });
+    log.push(Stored { entity: id.clone(), offset: head.expect("it has entries") + 1, epoch: 1, entry });
 }
 
 pub fn team_fact(of: impl Fn(&TeamEvent) -> bool) -> impl Fn(&Event) -> bool {

@@ -153,7 +153,7 @@ impl World {
         *head += 1;
         let reply = entry.reply.clone();
         self.streams.entry(to.clone()).or_default().push(self.log.len());
-        self.log.push(Stored { entity: to.clone(), offset: *head, entry });
+        self.log.push(Stored { entity: to.clone(), offset: *head, epoch: 1, entry });
         reply
     }
 
