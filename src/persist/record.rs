@@ -92,17 +92,4 @@ pub(super) fn quest_differs(quest: &impl Display, version: u32) -> AppendError {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::units::Meters;
-
-    #[test]
-    fn fractions_come_back_exactly() {
-        let mut fraction = 0.1_f64;
-        for _ in 0..1000 {
-            fraction = (fraction * 997.13).fract();
-            let stored = serde_json::to_vec(&Meters::lossy(fraction)).expect("a number");
-            let read: Meters = serde_json::from_slice(&stored).expect("a number");
-            assert_eq!(read.get().to_bits(), fraction.to_bits(), "{fraction} came back as {read:?}");
-        }
-    }
-}
+mod tests;
