@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use waystone::persist::Journal;
+use waystone::persist::sqlite::SqliteJournal;
 
 /// Longest wait for a server to be ready: a debug build on a busy machine opens a folder in half a second.
 const READY: Duration = Duration::from_secs(30);
@@ -18,18 +20,49 @@ const COMMAND: Duration = Duration::from_secs(60);
 /// would else, one day, be given the very port that it knocks at, and keep the server out.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// Where a server keeps its journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// In its data folder.
+    Sqlite,
+}
+
 /// A data folder of one test, deleted when the test has passed and kept when it has failed.
 pub(crate) struct Folder {
     root: PathBuf,
+    store: Store,
 }
 
 impl Folder {
-    /// An empty one.
+    /// An empty one, for a journal in SQLite.
     pub(crate) fn new(name: &str) -> Self {
+        Self::with(name, Store::Sqlite)
+    }
+
+    /// An empty one, for a journal in this store.
+    pub(crate) fn with(name: &str, store: Store) -> Self {
         let unique = format!("crash-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&root).expect("the target's folder for tests can be written");
-        Self { root }
+        Self { root, store }
+    }
+
+    /// The journal, for reading.
+    pub(crate) async fn journal(&self) -> Box<dyn Journal> {
+        match &self.store {
+            Store::Sqlite => {
+                let journal = SqliteJournal::open_read_only(&self.data()).await;
+                Box::new(journal.expect("a folder that a server has opened"))
+            }
+        }
+    }
+
+    /// The flags that say where the journal is.
+    fn flags(&self) -> Vec<String> {
+        let folder = vec!["--data".to_owned(), self.data().to_string_lossy().into_owned()];
+        match &self.store {
+            Store::Sqlite => folder,
+        }
     }
 
     /// Where the server keeps its journal.
@@ -50,7 +83,9 @@ impl Folder {
 
     /// What `waystone verify` says of it.
     pub(crate) async fn verify(&self) -> Output {
-        waystone(&["verify", "--json", "--data", &self.data().to_string_lossy()]).await
+        let flags = self.flags();
+        let args: Vec<&str> = ["verify", "--json"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+        waystone(&args).await
     }
 
     /// What servers have said on standard error.
@@ -87,6 +122,8 @@ pub(crate) struct Start {
     pub port: u16,
     /// Walkers within the process, who die with it.
     pub walkers: u32,
+    /// Where it dies by itself, and at which visit to that place.
+    pub fault: Option<(&'static str, u32)>,
 }
 
 impl Start {
@@ -97,7 +134,7 @@ impl Start {
             std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
         };
         let port = (0..100).find_map(free).expect("one of a hundred ports is free");
-        Self { port, walkers }
+        Self { port, walkers, fault: None }
     }
 }
 
@@ -114,7 +151,10 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["demo", "--no-open", "--pace", "4", "--quest", quest]);
         command.args(["--port", &how.port.to_string(), "--walkers", &how.walkers.to_string()]);
-        command.arg("--data").arg(folder.data());
+        command.args(folder.flags());
+        if let Some((point, visit)) = how.fault {
+            command.env(waystone::faults::VARIABLE, format!("{point}:{visit}"));
+        }
         let child = command.stdin(Stdio::null()).stdout(folder.log("out")).stderr(folder.log("err")).spawn();
         Self { child: Some(child.expect("the binary can be run")), how }
     }

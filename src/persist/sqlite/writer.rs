@@ -8,6 +8,7 @@ use super::health::{Health, Trouble};
 use super::line::{self, Line, Proof, Undone};
 use super::sql;
 use crate::cluster::shard::Shard;
+use crate::faults::{self, Point};
 use crate::persist::job::{Acked, Held, Job, Save};
 use crate::persist::ticket::Ticket;
 use crate::persist::{AppendError, Claim, PublishedSource, ReadError, record};
@@ -178,6 +179,7 @@ impl Writer {
                 Ok(outcome)
             }
             Ok(outcome) => {
+                faults::reach(Point::InBatch);
                 self.line.commit(Proof::Batch(jobs, &outcome, &self.held)).await?;
                 Ok(outcome)
             }
