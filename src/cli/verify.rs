@@ -1,26 +1,24 @@
-//! `verify`: reads a data folder, also beside a running server, and checks what the journal promises.
+//! `verify`: reads a journal, also beside a running server, and checks what the journal promises.
 
-use super::{Exit, Output};
-use crate::persist::sqlite::SqliteJournal;
+use super::{Exit, Output, PlaceArgs};
 use crate::verify;
 use clap::Args;
-use std::path::PathBuf;
 
-/// Which folder.
+/// Which journal.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The data folder
-    #[arg(long, default_value = "waystone-data", value_name = "DIR")]
-    pub data: PathBuf,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Verifies the folder's journal: [`Exit::Faults`] when a promise is broken.
+/// Verifies the journal: [`Exit::Faults`] when a promise is broken.
 pub async fn run(args: &VerifyArgs, out: &mut Output) -> anyhow::Result<Exit> {
-    let journal = SqliteJournal::open_read_only(&args.data).await?;
-    let verdict = verify::verify(&journal).await?;
+    let journal = args.place.place().open_read_only().await?;
+    let verdict = verify::verify(journal.as_ref()).await?;
     if args.json {
         out.json(&verdict)?;
     } else {

@@ -3,16 +3,17 @@
 //! The data outlives its handles: [`MemoryJournal::reopen`] is a process that starts anew on what the last one left.
 //! Entries are kept in their stored form, so that reading them takes the same way as in any other store.
 
-use super::{Append, AppendError, Claim, Journal, Loaded, PublishedSource, ReadError, Stored, record};
+use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, record};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::quest::entry::Cause;
 use crate::units::Timestamp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A handle on a journal in memory; clones are the same handle, with the same claims.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct MemoryJournal {
     id: Arc<str>,
     data: Arc<Mutex<Data>>,
     handle: Arc<Mutex<Handle>>,
+    /// Cancelled when another owner has taken a shard of this handle.
+    lost: Arc<CancellationToken>,
 }
 
 /// What a disk would hold.
@@ -78,12 +81,12 @@ impl Default for MemoryJournal {
 impl MemoryJournal {
     /// An empty journal.
     pub fn new() -> Self {
-        Self { id: "memory".into(), data: Arc::default(), handle: Arc::default() }
+        Self { id: "memory".into(), data: Arc::default(), handle: Arc::default(), lost: Arc::default() }
     }
 
     /// Another handle on the same data, as of a new process: without claims, faults, or what was not yet written.
     pub fn reopen(&self) -> Self {
-        Self { id: self.id.clone(), data: self.data.clone(), handle: Arc::default() }
+        Self { id: self.id.clone(), data: self.data.clone(), handle: Arc::default(), lost: Arc::default() }
     }
 
     /// Makes this handle fail.
@@ -121,7 +124,9 @@ impl MemoryJournal {
         let data = &mut *data;
         let row = data.shards.entry(shard).or_default();
         if handle.epochs.get(&shard) != Some(&row.epoch) {
-            handle.epochs.remove(&shard);
+            if handle.epochs.remove(&shard).is_some() {
+                self.lost.cancel();
+            }
             return Err(AppendError::Lost);
         }
         let stream = data.streams.entry(append.entity.clone()).or_default();
@@ -162,6 +167,17 @@ impl MemoryJournal {
 /// Where in a vector the entry of this number is.
 fn place(seq: u64) -> usize {
     usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX)
+}
+
+impl Data {
+    fn load(&self, entity: &EntityId, snapshots: bool) -> Result<Loaded, ReadError> {
+        let Some(stream) = self.streams.get(entity) else { return Ok(Loaded::default()) };
+        let snapshot = stream.snapshot.clone().filter(|_| snapshots);
+        let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
+        let records = (1_u64..).zip(&stream.records).filter(|(seq, _)| *seq > after);
+        let decode = |(seq, record): (u64, &Record)| record::decode(entity, 0, seq, record.ver, &record.payload);
+        Ok(Loaded { snapshot, tail: records.map(decode).collect::<Result<_, _>>()? })
+    }
 }
 
 impl Handle {
@@ -269,14 +285,23 @@ impl Journal for MemoryJournal {
     }
 
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
-        let loaded = self.reading().and_then(|data| {
-            let Some(stream) = data.streams.get(entity) else { return Ok(Loaded::default()) };
-            let after = stream.snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-            let records = (1_u64..).zip(&stream.records).filter(|(seq, _)| *seq > after);
-            let decode = |(seq, record): (u64, &Record)| record::decode(entity, 0, seq, record.ver, &record.payload);
-            Ok(Loaded { snapshot: stream.snapshot.clone(), tail: records.map(decode).collect::<Result<_, _>>()? })
-        });
+        let loaded = self.reading().and_then(|data| data.load(entity, true));
         std::future::ready(loaded).boxed()
+    }
+
+    fn load_entries(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
+        let loaded = self.reading().and_then(|data| data.load(entity, false));
+        std::future::ready(loaded).boxed()
+    }
+
+    fn load_page(&self, shard: Shard, after: Option<EntityId>, limit: u32) -> BoxFuture<'_, LoadedPage> {
+        let page = self.reading().map(|data| {
+            let later = |id: &&EntityId| Shard::of(id) == shard && after.as_ref().is_none_or(|after| *id > after);
+            let entities: BTreeSet<&EntityId> = data.streams.keys().filter(later).collect();
+            let entities = entities.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
+            entities.map(|entity| (entity.clone(), data.load(entity, true))).collect()
+        });
+        std::future::ready(page).boxed()
     }
 
     fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> BoxFuture<'_, Result<(), AppendError>> {
@@ -337,6 +362,11 @@ impl Journal for MemoryJournal {
 
     fn ready(&self) -> Result<(), &'static str> {
         self.handle().gone.map_or(Ok(()), Err)
+    }
+
+    fn lost(&self) -> BoxFuture<'_, ()> {
+        let lost = Arc::clone(&self.lost);
+        async move { lost.cancelled().await }.boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

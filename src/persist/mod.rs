@@ -14,15 +14,24 @@ use crate::ids::{EntityId, QuestId};
 use crate::quest::entry::Entry;
 use crate::units::Timestamp;
 use futures_util::future::BoxFuture;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
 use std::fmt::Debug;
 
+mod desk;
+mod health;
 mod job;
 pub mod memory;
+mod place;
+pub mod postgres;
 mod record;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
 mod ticket;
+mod writer;
+
+pub use place::{OpenError, Place};
 
 /// Proof of ownership of a shard: what an append must bear to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +103,9 @@ pub struct Loaded {
     pub tail: Vec<Entry>,
 }
 
+/// Entities of a shard in the order of their ids, each as stored or with the fault of reading it.
+pub type LoadedPage = Result<Vec<(EntityId, Result<Loaded, ReadError>)>, ReadError>;
+
 /// An entry with its place in its shard.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -128,8 +140,15 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;
 
-    /// Reads one entity.
+    /// Reads one entity: its snapshot, if there is one of the form that this version writes, and what came after.
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;
+
+    /// Reads one entity from its first entry on, whatever snapshots there are: for when one cannot be used.
+    fn load_entries(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;
+
+    /// Reads a shard's entities after one, `limit` at most, each as [`Self::load`] does: a cold start in bulk.
+    /// Go on until there are none.
+    fn load_page(&self, shard: Shard, after: Option<EntityId>, limit: u32) -> BoxFuture<'_, LoadedPage>;
 
     /// Keeps a snapshot of an entity at a position. A cache: older than one that is there is ignored.
     fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> BoxFuture<'_, Result<(), AppendError>>;
@@ -159,6 +178,15 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// Whether writes are taken; `Err` says in a few words what is wrong.
     fn ready(&self) -> Result<(), &'static str>;
 
+    /// Returns when another owner has taken a shard of this handle: a node that serves all shards must end then.
+    fn lost(&self) -> BoxFuture<'_, ()>;
+
     /// Commits what is under way, checkpoints and closes.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The id of a new journal or of a process: 16 hex digits from the system's randomness.
+fn new_id() -> Result<String, String> {
+    let random = OsRng.try_next_u64().map_err(|err| err.to_string())?;
+    Ok(format!("{random:016x}"))
 }
