@@ -18,7 +18,8 @@ pub enum Point {
     MidChain,
     /// A snapshot is about to be written.
     InSnapshot,
-    /// The statements of a batch have run, and its commit has not.
+    /// A batch is on its way, and its commit is not confirmed. SQLite has run its statements; Postgres has been sent the
+    /// one that it is there, and may yet do it.
     InBatch,
 }
 
@@ -72,6 +73,19 @@ mod armed {
             std::process::abort();
         }
     }
+
+    pub async fn reach_amid<T>(point: Point, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let dies = has_come(point);
+        std::future::poll_fn(|context| {
+            let polled = work.as_mut().poll(context);
+            if dies {
+                std::process::abort();
+            }
+            polled
+        })
+        .await
+    }
 }
 
 /// Arms the point that the text names; an error says what is wrong with the text.
@@ -102,4 +116,16 @@ pub async fn reach_late(point: Point) {
     armed::reach_late(point).await;
     #[cfg(not(feature = "faults"))]
     let _ = point;
+}
+
+/// As [`reach`], in the middle of some work: it has been begun, which sends what it asks, and has not been waited for.
+#[inline]
+pub async fn reach_amid<T>(point: Point, work: impl Future<Output = T>) -> T {
+    #[cfg(feature = "faults")]
+    return armed::reach_amid(point, work).await;
+    #[cfg(not(feature = "faults"))]
+    {
+        let _ = point;
+        work.await
+    }
 }

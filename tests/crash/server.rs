@@ -4,11 +4,11 @@ use crate::http;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use waystone::persist::Journal;
-use waystone::persist::sqlite::SqliteJournal;
+use waystone::persist::{Journal, Place};
 
 /// Longest wait for a server to be ready: a debug build on a busy machine opens a folder in half a second.
 const READY: Duration = Duration::from_secs(30);
@@ -20,54 +20,54 @@ const COMMAND: Duration = Duration::from_secs(60);
 /// would else, one day, be given the very port that it knocks at, and keep the server out.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// Where a server keeps its journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Store {
-    /// In its data folder.
-    Sqlite,
-}
-
 /// A data folder of one test, deleted when the test has passed and kept when it has failed.
 pub(crate) struct Folder {
     root: PathBuf,
-    store: Store,
+    data: PathBuf,
+    postgres: Option<String>,
 }
 
 impl Folder {
-    /// An empty one, for a journal in SQLite.
+    /// An empty one, with the journal in it.
     pub(crate) fn new(name: &str) -> Self {
-        Self::with(name, Store::Sqlite)
+        Self::with(name, None)
     }
 
-    /// An empty one, for a journal in this store.
-    pub(crate) fn with(name: &str, store: Store) -> Self {
+    /// An empty one, for a server whose journal is in this database.
+    pub(crate) fn with(name: &str, postgres: Option<String>) -> Self {
         let unique = format!("crash-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&root).expect("the target's folder for tests can be written");
-        Self { root, store }
+        Self { data: root.join("data"), root, postgres }
     }
 
-    /// The journal, for reading.
-    pub(crate) async fn journal(&self) -> Box<dyn Journal> {
-        match &self.store {
-            Store::Sqlite => {
-                let journal = SqliteJournal::open_read_only(&self.data()).await;
-                Box::new(journal.expect("a folder that a server has opened"))
-            }
-        }
+    /// An empty one whose data is on another disk.
+    pub(crate) fn on_disk(name: &str, disk: &Path) -> Self {
+        let mut folder = Self::new(name);
+        folder.data = disk.join("data");
+        folder
     }
 
-    /// The flags that say where the journal is.
+    /// Where the journal is.
+    fn place(&self) -> Place {
+        Place::new(&self.data, self.postgres.as_deref())
+    }
+
+    /// The journal, for reading, as of now.
+    pub(crate) async fn journal(&self) -> Arc<dyn Journal> {
+        self.place().open_read_only().await.expect("a journal that a server has opened")
+    }
+
+    /// The flags that say where it is.
     fn flags(&self) -> Vec<String> {
-        let folder = vec!["--data".to_owned(), self.data().to_string_lossy().into_owned()];
-        match &self.store {
-            Store::Sqlite => folder,
-        }
+        let mut flags = vec!["--data".to_owned(), self.data.to_string_lossy().into_owned()];
+        flags.extend(self.postgres.iter().flat_map(|url| ["--postgres".to_owned(), url.clone()]));
+        flags
     }
 
-    /// Where the server keeps its journal.
+    /// Where the server keeps its keys, and its journal if that is not in a database.
     pub(crate) fn data(&self) -> PathBuf {
-        self.root.join("data")
+        self.data.clone()
     }
 
     /// A copy of the data, for a fault to be planted in.
