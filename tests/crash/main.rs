@@ -28,3 +28,4 @@ mod server;
 mod storm;
 mod twice;
 mod witness;
+mod zombie;
