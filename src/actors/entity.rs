@@ -7,6 +7,7 @@
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
+use crate::faults::{self, Point};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};
 use crate::quest::aggregate::{Aggregate, Decision, Message, State};
@@ -187,6 +188,7 @@ impl EntityState {
         let wake = next.due(&content.catalog, entry.at);
         let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
         let begun = self.node.courier.begin(&self.id);
+        faults::reach(Point::BeforeAppend);
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,
             // It may be in the journal: its letters count as under way.
@@ -196,6 +198,7 @@ impl EntityState {
                 return Err(err);
             }
         };
+        faults::reach(Point::AfterAppend);
         self.tell_session(&next, &entry);
         let answer = entry.reply.clone();
         let stored = Stored { entity: self.id.clone(), offset, epoch: 0, entry };
@@ -244,6 +247,7 @@ impl EntityState {
             return;
         }
         let Ok(bytes) = serde_json::to_vec(aggregate) else { return };
+        faults::reach(Point::InSnapshot);
         match self.node.journal.save_snapshot(&self.id, aggregate.seq, bytes).await {
             Ok(()) => self.snapshot = aggregate.seq,
             Err(err) => debug!(entity = %self.id, %err, "a snapshot was not kept; it is only a cache"),

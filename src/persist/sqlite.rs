@@ -82,10 +82,10 @@ impl SqliteJournal {
         Ok(Self { id, reader: Reader::new(schema::reading(dir)), desk })
     }
 
-    /// For tests: a second writer on the same folder, as if the lock had failed.
-    #[cfg(test)]
-    pub(super) async fn open_unlocked(dir: &Path) -> Self {
-        Self::open_locked(dir, Options::default(), None).await.expect("the database is there")
+    /// For tests: a second writer on the same folder, as if the lock had failed. What is left then is the fence.
+    #[cfg(any(test, feature = "faults"))]
+    pub async fn open_unlocked(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_locked(dir, Options::default(), None).await
     }
 
     /// Opens a data folder for reading, also beside a running server; changes nothing and takes no lock. Whatever

@@ -78,7 +78,7 @@ impl Bench for Sqlite {
         &self.journal
     }
     async fn rival(&self) -> SqliteJournal {
-        SqliteJournal::open_unlocked(&self.dir.0).await
+        SqliteJournal::open_unlocked(&self.dir.0).await.expect("the database is there")
     }
     async fn reopen(&mut self) {
         self.journal.close().await;

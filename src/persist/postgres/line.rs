@@ -3,6 +3,7 @@
 //! Promise: no wait is without a deadline, on either side; and a fault says whether what was asked may have been done.
 
 use super::batch::{Answer, Round, shard, uint};
+use crate::faults::{self, Point};
 use crate::persist::health::Trouble;
 use crate::persist::job::Acked;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -124,7 +125,7 @@ impl Line {
     /// Tries a round.
     pub(super) async fn append(&mut self, round: &Round<'_>, acked: &Acked) -> Result<Answer, Fault> {
         let query = round.bind(acked);
-        let rows = self.run(async |conn| query.fetch_all(conn).await).await?;
+        let rows = self.run(async |conn| faults::reach_amid(Point::InBatch, query.fetch_all(conn)).await).await?;
         rows.iter().try_fold(Answer::default(), answer).map_err(Fault::from)
     }
 

@@ -6,6 +6,7 @@ use super::batch::{self, Fence};
 use super::line::{self, Line, Proof, Undone};
 use super::{sql, trouble};
 use crate::cluster::shard::Shard;
+use crate::faults::{self, Point};
 use crate::persist::job::{Held, Job, Save};
 use crate::persist::writer::{Backend, Outcome, Shared, Undone as Told};
 use crate::persist::{Claim, PublishedSource};
@@ -43,6 +44,7 @@ impl SqliteBackend {
                 Ok(outcome)
             }
             Ok(outcome) => {
+                faults::reach(Point::InBatch);
                 self.line.commit(Proof::Batch(jobs, &outcome, held)).await?;
                 Ok(outcome)
             }
