@@ -59,6 +59,9 @@ fn tells(command: &Command, due: &Due) -> bool {
         News::Reward { quest, reward, give: Give::Points(_), .. } => {
             *quest == due.quest && due.key.ends_with(&format!(":points:{reward}"))
         }
+        News::Reward { quest, give: Give::CodePool(pool), number, .. } => {
+            *quest == due.quest && due.key.ends_with(&format!(":code:{pool}:{}", number.unwrap_or(0)))
+        }
         _ => false,
     })
 }

@@ -150,7 +150,7 @@ impl TeamFold {
                 if let (Some(number), EntityId::Team(team)) = (number, place.id) {
                     letters.received.push((quest.quest.id.clone(), *reward, team.clone(), *number, place.seq));
                 }
-                run.owe(quest, *reward, give, &self.members, brought);
+                run.owe(quest, (*reward, *number), give, &self.members, brought);
             }
             TeamEvent::RewardGone { reward, points, .. } => {
                 brought.keys.push(run.run.award(&format!("reward:{reward}")));
@@ -158,7 +158,7 @@ impl TeamFold {
                 if let Some(Some(give @ Give::Badge(_))) =
                     quest.rewards.get(usize::from(*reward)).map(|reward| &reward.otherwise)
                 {
-                    run.owe(quest, *reward, give, &self.members, brought);
+                    run.owe(quest, (*reward, None), give, &self.members, brought);
                 }
             }
             TeamEvent::RunEnded { reason, .. } => {
@@ -320,12 +320,20 @@ impl RunFold {
     }
 
     /// What a reward owes to each member.
-    fn owe(&self, quest: &Quest, number: u16, give: &Give, members: &BTreeSet<PlayerId>, brought: &mut Brought) {
+    fn owe(
+        &self,
+        quest: &Quest,
+        (number, nth): (u16, Option<u32>),
+        give: &Give,
+        members: &BTreeSet<PlayerId>,
+        brought: &mut Brought,
+    ) {
         let each = quest.rewards.get(usize::from(number)).is_some_and(|reward| reward.each == Each::Player);
         let (key, points, badge) = match give {
             Give::Badge(badge) => (format!("badge:{badge}"), 0, Some(badge.to_string())),
             Give::Points(points) if each => (format!("points:{number}"), i64::from(*points), None),
-            Give::Points(_) | Give::CodePool(_) => return,
+            Give::CodePool(pool) => (format!("code:{pool}:{}", nth.unwrap_or(0)), 0, None),
+            Give::Points(_) => return,
         };
         let due = Due { key: self.run.award(&key), points, quest: quest.quest.id.clone(), badge };
         brought.due.extend(members.iter().map(|member| (EntityId::Player(member.clone()), due.clone())));
