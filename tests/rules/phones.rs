@@ -223,7 +223,10 @@ impl Phones {
         let rows: Vec<Value> =
             rows.iter().map(|(points, team)| json!({ "team": team, "name": "", "points": points.0 })).collect();
         let board = json!({ "quest": self.world.quest, "rows": rows });
-        self.phone(who).diary.board(&board);
+        let diary = &self.phone(who).diary;
+        diary.board(None, &board);
+        let request = diary.asked("subscribe", &Value::Null);
+        diary.board(Some(request), &board);
     }
 
     /// Sends a fix, whose position must not be written down.

@@ -56,7 +56,7 @@ pub fn play(seed: u64) -> Phones {
     if !seed.is_multiple_of(10) {
         throng.phones.world.disturb(seed);
     }
-    for _ in 0..60 + throng.phones.rng.below(80) {
+    for _ in 0..50 + throng.phones.rng.below(60) {
         let who = throng.phones.rng.pick(&throng.names).clone();
         throng.turn(&who);
         let (letters, pause) = (throng.phones.rng.below(8), throng.phones.rng.below(4) as u64);
