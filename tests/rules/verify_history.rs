@@ -22,7 +22,7 @@ const SPICE: [(&str, usize); 14] = [
     ("badge.given", 200),
     ("code.given", 100),
     ("reward.gone", 20),
-    ("quest.finished", 200),
+    ("quest.finished", 100),
     ("quest.ended", 50),
     ("team.left", 100),
     ("hint.given", 200),
