@@ -10,10 +10,8 @@ use crate::ids::StepId;
 use crate::keys;
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
-use crate::persist::sqlite::{OpenError, Options, SqliteJournal};
-use crate::persist::{AppendError, Journal, PublishedSource, ReadError};
+use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A quest file as it was read.
@@ -39,7 +37,7 @@ pub struct App {
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder.
+    /// The place of the journal.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A quest file.
@@ -59,27 +57,27 @@ pub enum StartError {
     Listen(#[from] ListenError),
 }
 
-/// Starts a server on a data folder: publishes the given quests if they are new or changed, and serves.
+/// Starts a server on a journal: publishes the given quests if they are new or changed, and serves.
 pub async fn start(
-    data: &Path,
+    place: &Place,
     secret: &Secret,
     quests: &[QuestSource],
     auth: Arc<Auth>,
     edge: EdgeConfig,
 ) -> Result<App, StartError> {
-    start_by(Clock::system(), data, secret, quests, auth, edge).await
+    start_by(Clock::system(), place, secret, quests, auth, edge).await
 }
 
 /// The same by another clock: tests command the hour. The tokens' clock is that of `auth`.
 pub async fn start_by(
     clock: Clock,
-    data: &Path,
+    place: &Place,
     secret: &Secret,
     quests: &[QuestSource],
     auth: Arc<Auth>,
     edge: EdgeConfig,
 ) -> Result<App, StartError> {
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(data, Options::default()).await?);
+    let journal: Arc<dyn Journal> = place.open().await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
     let node = start::start(clock.clone(), journal, world.clone()).await?;
@@ -97,6 +95,11 @@ impl App {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.edge.addr()
+    }
+
+    /// Returns when the journal has another owner: this server must end, since whatever it decides is refused.
+    pub async fn lost(&self) {
+        self.node.node.journal.lost().await;
     }
 
     /// Takes everything down in order; what was acknowledged is in the journal.

@@ -78,6 +78,8 @@ pub struct Http {
 pub struct Store {
     /// The data folder; made if missing.
     pub data: PathBuf,
+    /// The URL of the database that keeps the journal, instead of the data folder. It may bear a password.
+    pub postgres: Option<String>,
 }
 
 /// Whose tokens are trusted. Two keys may be given, as while one replaces the other.
@@ -143,7 +145,7 @@ impl Default for Http {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { data: PathBuf::from("waystone-data") }
+        Self { data: PathBuf::from("waystone-data"), postgres: None }
     }
 }
 

@@ -12,13 +12,14 @@ pub enum Point {
     BeforeAppend = 1,
     /// The entry is durable, and nobody has been told.
     AfterAppend,
-    /// The session and the asker have been told, and no message has been handed to the courier.
+    /// Who asked for an entry has been answered, its player too, and a message of the entry has not been carried.
     BeforeSend,
     /// A message of a chain has been taken by its receiver, and the sender's side does not know it yet.
     MidChain,
     /// A snapshot is about to be written.
     InSnapshot,
-    /// The statements of a batch have run, and its commit has not.
+    /// A batch is on its way, and its commit is not confirmed. SQLite has run its statements; Postgres has been sent the
+    /// one that it is there, and may yet do it.
     InBatch,
 }
 
@@ -39,6 +40,10 @@ pub const VARIABLE: &str = "WAYSTONE_FAULT";
 mod armed {
     use super::{POINTS, Point};
     use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+    use std::time::Duration;
+
+    /// How long a late death waits: an answer is through the actors and out of the socket by then.
+    const SAID: Duration = Duration::from_millis(100);
 
     static ARMED: AtomicU8 = AtomicU8::new(0);
     static LEFT: AtomicU64 = AtomicU64::new(0);
@@ -52,10 +57,34 @@ mod armed {
         Ok(())
     }
 
+    fn has_come(point: Point) -> bool {
+        ARMED.load(Ordering::SeqCst) == point as u8 && LEFT.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
     pub fn reach(point: Point) {
-        if ARMED.load(Ordering::SeqCst) == point as u8 && LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if has_come(point) {
             std::process::abort();
         }
+    }
+
+    pub async fn reach_late(point: Point) {
+        if has_come(point) {
+            tokio::time::sleep(SAID).await;
+            std::process::abort();
+        }
+    }
+
+    pub async fn reach_amid<T>(point: Point, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let dies = has_come(point);
+        std::future::poll_fn(|context| {
+            let polled = work.as_mut().poll(context);
+            if dies {
+                std::process::abort();
+            }
+            polled
+        })
+        .await
     }
 }
 
@@ -78,4 +107,25 @@ pub fn reach(point: Point) {
     armed::reach(point);
     #[cfg(not(feature = "faults"))]
     let _ = point;
+}
+
+/// As [`reach`], at a place behind which nothing may happen while others hear what was said before it.
+#[inline]
+pub async fn reach_late(point: Point) {
+    #[cfg(feature = "faults")]
+    armed::reach_late(point).await;
+    #[cfg(not(feature = "faults"))]
+    let _ = point;
+}
+
+/// As [`reach`], in the middle of some work: it has been begun, which sends what it asks, and has not been waited for.
+#[inline]
+pub async fn reach_amid<T>(point: Point, work: impl Future<Output = T>) -> T {
+    #[cfg(feature = "faults")]
+    return armed::reach_amid(point, work).await;
+    #[cfg(not(feature = "faults"))]
+    {
+        let _ = point;
+        work.await
+    }
 }

@@ -68,6 +68,10 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             telemetry::install(&log, terminal)?;
             runtime()?.block_on(cli::verify::run(&args, out))
         }
+        Command::Migrate(args) => {
+            telemetry::install(&log, terminal)?;
+            runtime()?.block_on(cli::migrate::run(&args, out))
+        }
         Command::Token(command) => cli::token::run(&command, &clock, out),
         Command::Quest(command) => cli::quest::run(&command, out),
     }

@@ -24,7 +24,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("keys", &["ids", "net"]),
     ("app", &["ids", "clock", "content", "persist", "actors", "net", "keys"]),
-    ("demo", &["ids", "units", "clock", "content", "quest", "actors", "walk", "net", "config", "keys", "app"]),
+    (
+        "demo",
+        &["ids", "units", "clock", "content", "quest", "persist", "actors", "walk", "net", "config", "keys", "app"],
+    ),
     (
         "cli",
         &[

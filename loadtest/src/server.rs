@@ -12,6 +12,7 @@ use waystone::clock::Clock;
 use waystone::config::{self, KeyFileError};
 use waystone::net::auth::{Auth, AuthConfig, Key, KeyError};
 use waystone::net::listener::EdgeConfig;
+use waystone::persist::Place;
 
 /// Why it did not serve.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,7 @@ pub async fn serve(data: &Path, places: u32) -> Result<(), ServeError> {
         QuestSource { name: "load quest".to_owned(), text: quest::of_places(places) },
     ];
     let edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let app = app::start(data, &secret, &quests, Arc::new(auth), edge).await?;
+    let app = app::start(&Place::Folder(data.to_owned()), &secret, &quests, Arc::new(auth), edge).await?;
     println!("{} {}", std::process::id(), app.addr().port());
     let wait = || std::io::stdin().lock().read(&mut [0_u8; 1]);
     // Nothing is ever written there, and an error is an end as well.

@@ -8,6 +8,7 @@
 
 use crate::cluster::router::{Router, Undelivered};
 use crate::cluster::shard::Shard;
+use crate::faults::{self, Point};
 use crate::ids::EntityId;
 use crate::persist::{Journal, Stored};
 use crate::quest::aggregate::Message;
@@ -164,6 +165,7 @@ impl Courier {
         let mut pause = RETRY_MIN;
         loop {
             let Some(letter) = self.desk().lanes.get(&lane).and_then(|queue| queue.front().cloned()) else { return };
+            faults::reach_late(Point::BeforeSend).await;
             let sent = tokio::select! {
                 biased;
                 () = self.0.stop.cancelled() => return,
@@ -172,6 +174,7 @@ impl Courier {
             match sent {
                 // A refusal is an answer too: the receiver has the last word and will not change it.
                 Ok(_) | Err(Undelivered::Refused(_)) => {
+                    faults::reach(Point::MidChain);
                     pause = RETRY_MIN;
                     if self.done(&lane, letter.offset) {
                         return;

@@ -4,6 +4,7 @@ use super::{Exit, Output};
 use crate::app::{QuestSource, StartError};
 use crate::demo::{self, Demo, DemoError, Settings};
 use crate::net::listener::ListenError;
+use crate::persist::Place;
 use anyhow::Context as _;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ pub struct DemoArgs {
     /// Data folder; delete it to start over
     #[arg(long, default_value = DATA, value_name = "DIR")]
     pub data: PathBuf,
+    /// Keep the journal in this database, as postgres://user@host/name, instead of the folder
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// What chance starts from: the same seed, the same walkers
     #[arg(long, default_value_t = SEED)]
     pub seed: u64,
@@ -51,6 +55,7 @@ impl Default for DemoArgs {
         Self {
             port: PORT,
             data: PathBuf::from(DATA),
+            postgres: None,
             seed: SEED,
             walkers: WALKERS,
             pace: PACE,
@@ -71,6 +76,7 @@ pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let settings = Settings {
         port: args.port,
         data: args.data.clone(),
+        place: Place::new(&args.data, args.postgres.as_deref()),
         seed: args.seed,
         walkers: args.walkers,
         pace: args.pace,
@@ -95,9 +101,7 @@ pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
     if args.open || (!args.no_open && out.terminal().interactive) {
         open_browser(&console, out)?;
     }
-    super::stopped().await?;
-    demo.drain().await;
-    Ok(Exit::Done)
+    super::serve_until(demo.lost(), out).await?.end(demo.drain()).await
 }
 
 /// The list that a newcomer needs, and nothing after it.

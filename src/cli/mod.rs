@@ -5,6 +5,7 @@
 
 pub mod demo;
 mod exit;
+pub mod migrate;
 mod output;
 pub mod quest;
 pub mod replay;
@@ -16,7 +17,9 @@ pub use exit::Exit;
 pub use output::Output;
 
 use crate::config::{ColorChoice, Log};
+use crate::persist::Place;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Over the flags that each command has.
 const GLOBAL: &str = "Options of all commands";
@@ -82,8 +85,28 @@ pub enum Command {
     /// Quest files
     #[command(subcommand)]
     Quest(quest::QuestCommand),
-    /// Read a data folder and check the journal's promises
+    /// Read a journal and check its promises
     Verify(verify::VerifyArgs),
+    /// Make a journal, or bring its schema up to date
+    Migrate(migrate::MigrateArgs),
+}
+
+/// Which journal a command is about.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// The data folder
+    #[arg(long, default_value = "waystone-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The database, as postgres://user@host/name, instead of the folder; a password is safer in PGPASSFILE
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+}
+
+impl PlaceArgs {
+    /// The place.
+    pub fn place(&self) -> Place {
+        Place::new(&self.data, self.postgres.as_deref())
+    }
 }
 
 /// Waits until someone wants the server to end: Ctrl-C, or SIGTERM as service managers send.
@@ -93,6 +116,36 @@ async fn stopped() -> std::io::Result<()> {
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// How a server came to its end.
+enum Ended {
+    /// Someone wanted it to.
+    Asked,
+    /// Another owner has its journal: nothing that it decides counts any more.
+    Lost,
+}
+
+/// Waits until the server is to end.
+async fn serve_until(lost: impl Future<Output = ()>, out: &mut Output) -> std::io::Result<Ended> {
+    tokio::select! {
+        asked = stopped() => asked.map(|()| Ended::Asked),
+        () = lost => {
+            out.error("another Waystone has taken over this journal; this one ends")?;
+            Ok(Ended::Lost)
+        }
+    }
+}
+
+impl Ended {
+    /// Takes the server down.
+    async fn end(self, drain: impl Future<Output = ()>) -> anyhow::Result<Exit> {
+        drain.await;
+        Ok(match self {
+            Self::Asked => Exit::Done,
+            Self::Lost => Exit::Failed,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::keys;
 use crate::net::auth::{Auth, AuthConfig, Key, Secret};
 use crate::net::console::ConsoleConfig;
 use crate::net::listener::EdgeConfig;
+use crate::persist::Place;
 use anyhow::Context as _;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,10 @@ pub struct ServeArgs {
     /// store.data: the data folder
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
+    /// store.postgres: the database that keeps the journal, as postgres://user@host/name, instead of the data folder;
+    /// a password is safer in PGPASSFILE
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// auth.hs256_secret_file: the shared secret of HS256 tokens
     #[arg(long, value_name = "FILE")]
     pub hs256_secret_file: Option<String>,
@@ -77,6 +82,7 @@ impl ServeArgs {
             .switch("--behind-proxy", "http.behind_proxy", self.behind_proxy)
             .list("--origin", "http.origins", &self.origin)
             .text("--data", "store.data", self.data.as_deref())
+            .text("--postgres", "store.postgres", self.postgres.as_deref())
             .text("--hs256-secret-file", "auth.hs256_secret_file", self.hs256_secret_file.as_deref())
             .text("--public-key-file", "auth.public_key_file", self.public_key_file.as_deref())
             .text("--audience", "auth.audience", self.audience.as_deref())
@@ -140,7 +146,8 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     }
     // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
     let codes = config::data_key(&config.store.data)?;
-    let app = match app::start(&config.store.data, &codes, &quests, auth, edge).await {
+    let place = Place::new(&config.store.data, config.store.postgres.as_deref());
+    let app = match app::start(&place, &codes, &quests, auth, edge).await {
         Ok(app) => app,
         Err(StartError::Quest(report)) => {
             out.line(report.render(out.terminal().color))?;
@@ -155,7 +162,5 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
         ("Health", format!("http://{addr}/readyz")),
         ("Data", config.store.data.display().to_string()),
     ])?;
-    super::stopped().await?;
-    app.drain().await;
-    Ok(Exit::Done)
+    super::serve_until(app.lost(), out).await?.end(app.drain()).await
 }

@@ -1,8 +1,7 @@
-//! `verify`: reads a data folder, also beside a running server, and checks what the journal promises; and, if clients
+//! `verify`: reads a journal, also beside a running server, and checks what the journal promises; and, if clients
 //! wrote down what they were told, that it stands in the journal.
 
-use super::{Exit, Output};
-use crate::persist::sqlite::SqliteJournal;
+use super::{Exit, Output, PlaceArgs};
 use crate::verify::{self, History};
 use anyhow::Context;
 use clap::Args;
@@ -10,13 +9,13 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-/// Which folder.
+/// Which journal.
 #[derive(Debug, Args)]
 #[command(after_long_help = LONG_HELP)]
 pub struct VerifyArgs {
-    /// The data folder; a server may be running on it
-    #[arg(long, default_value = "waystone-data", value_name = "DIR")]
-    pub data: PathBuf,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// What clients asked and were told, as JSON lines; may be given more than once
     #[arg(long, value_name = "FILE")]
     pub history: Vec<PathBuf>,
@@ -38,12 +37,12 @@ nothing that was refused may have been done. It must be of this journal, and is 
 Nothing is changed. Exit code 0: all agrees; 1: something cannot be read; 3: there are differences.
 docs/verify.md explains every check.";
 
-/// Verifies the folder's journal: [`Exit::Faults`] when a promise is broken.
+/// Verifies the journal: [`Exit::Faults`] when a promise is broken.
 pub async fn run(args: &VerifyArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let history = read(&args.history)?;
     // Opened after the history was read: what is told from now on is in neither, or in the journal only.
-    let journal = SqliteJournal::open_read_only(&args.data).await?;
-    let verdict = verify::verify_with(&journal, history.as_ref()).await?;
+    let journal = args.place.place().open_read_only().await?;
+    let verdict = verify::verify_with(journal.as_ref(), history.as_ref()).await?;
     if args.json {
         out.json(&verdict)?;
     } else {

@@ -62,6 +62,11 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| config.store.data.display().to_string(),
     },
     Key {
+        name: "store.postgres",
+        set: |config, value| database(value).map(|url| config.store.postgres = Some(url)),
+        show: |config| or_none(config.store.postgres.as_deref().map(without_password).as_deref()),
+    },
+    Key {
         name: "auth.hs256_secret_file",
         set: |config, value| value.path().map(|path| config.auth.hs256_secret_file = Some(path)),
         show: |config| path_or_none(config.auth.hs256_secret_file.as_deref()),
@@ -139,6 +144,28 @@ fn origin(value: &Value) -> Result<String, Problem> {
     } else {
         Err(Problem { message: format!("\"{origin}\" is not an origin"), help: help.into() })
     }
+}
+
+fn database(value: &Value) -> Result<String, Problem> {
+    let help = "write it as \"postgres://user@host:5432/name\"; a password is safer in PGPASSFILE";
+    let url = value.text(help)?;
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(url)
+    } else {
+        Err(Problem { message: "this is not the URL of a Postgres database".to_owned(), help: help.into() })
+    }
+}
+
+/// A URL as it may be shown.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "-".to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let shown = match authority.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or("")),
+        None => authority.to_owned(),
+    };
+    // What follows a question mark may bear a password too.
+    format!("{scheme}://{shown}{}", path.split('?').next().unwrap_or(""))
 }
 
 fn filter(value: &Value) -> Result<String, Problem> {

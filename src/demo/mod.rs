@@ -17,6 +17,7 @@ use crate::keys;
 use crate::net::auth::{self, Auth, AuthConfig, Claims, Key, KeyError, Role, Secret};
 use crate::net::console::{CompanionRequest, ConsoleConfig};
 use crate::net::listener::{EdgeConfig, ListenError};
+use crate::persist::Place;
 use crate::quest::definition::Quest;
 use crate::walk::streets::Streets;
 use ground::Ground;
@@ -46,8 +47,10 @@ const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
 pub struct Settings {
     /// The port on the loopback address; 0 for any free one.
     pub port: u16,
-    /// The data folder.
+    /// The data folder, with the keys of tokens and codes.
     pub data: PathBuf,
+    /// Where the journal is.
+    pub place: Place,
     /// What chance begins with.
     pub seed: u64,
     /// Simulated players.
@@ -98,7 +101,8 @@ pub async fn start(settings: &Settings) -> Result<Demo, DemoError> {
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock.clone());
     let built_in = || QuestSource { name: "quests/helsinki.yaml".to_owned(), text: QUEST.to_owned() };
     let quests = [settings.quest.clone().unwrap_or_else(built_in)];
-    let app = app::start(&settings.data, &secret, &quests, Arc::new(auth), edge).await?;
+    settings.place.migrate().await.map_err(StartError::from)?;
+    let app = app::start(&settings.place, &secret, &quests, Arc::new(auth), edge).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     if let Some(ground) = ground(&app, settings, secret, clock) {
         tasks.spawn(populate(Arc::new(ground), settings.walkers, wishes, stop.clone()));
@@ -159,6 +163,11 @@ impl Demo {
     pub fn title(&self) -> String {
         let content = self.app.world.content();
         content.catalog.all_latest().last().map_or_else(String::new, |quest| quest.title.in_lang("en").to_owned())
+    }
+
+    /// Returns when the journal has another owner.
+    pub async fn lost(&self) {
+        self.app.lost().await;
     }
 
     /// Ends the players, then the server.

@@ -3,16 +3,17 @@
 //! The data outlives its handles: [`MemoryJournal::reopen`] is a process that starts anew on what the last one left.
 //! Entries are kept in their stored form, so that reading them takes the same way as in any other store.
 
-use super::{Append, AppendError, Claim, Journal, Loaded, PublishedSource, ReadError, Stored, record};
+use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, record};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::quest::entry::Cause;
 use crate::units::Timestamp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A handle on a journal in memory; clones are the same handle, with the same claims.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct MemoryJournal {
     id: Arc<str>,
     data: Arc<Mutex<Data>>,
     handle: Arc<Mutex<Handle>>,
+    /// Cancelled when another owner has taken a shard of this handle.
+    lost: Arc<CancellationToken>,
 }
 
 /// What a disk would hold.
@@ -78,12 +81,12 @@ impl Default for MemoryJournal {
 impl MemoryJournal {
     /// An empty journal.
     pub fn new() -> Self {
-        Self { id: "memory".into(), data: Arc::default(), handle: Arc::default() }
+        Self { id: "memory".into(), data: Arc::default(), handle: Arc::default(), lost: Arc::default() }
     }
 
     /// Another handle on the same data, as of a new process: without claims, faults, or what was not yet written.
     pub fn reopen(&self) -> Self {
-        Self { id: self.id.clone(), data: self.data.clone(), handle: Arc::default() }
+        Self { id: self.id.clone(), data: self.data.clone(), handle: Arc::default(), lost: Arc::default() }
     }
 
     /// Makes this handle fail.
@@ -121,7 +124,9 @@ impl MemoryJournal {
         let data = &mut *data;
         let row = data.shards.entry(shard).or_default();
         if handle.epochs.get(&shard) != Some(&row.epoch) {
-            handle.epochs.remove(&shard);
+            if handle.epochs.remove(&shard).is_some() {
+                self.lost.cancel();
+            }
             return Err(AppendError::Lost);
         }
         let stream = data.streams.entry(append.entity.clone()).or_default();
@@ -162,6 +167,17 @@ impl MemoryJournal {
 /// Where in a vector the entry of this number is.
 fn place(seq: u64) -> usize {
     usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX)
+}
+
+impl Data {
+    fn load(&self, entity: &EntityId, snapshots: bool) -> Result<Loaded, ReadError> {
+        let Some(stream) = self.streams.get(entity) else { return Ok(Loaded::default()) };
+        let snapshot = stream.snapshot.clone().filter(|_| snapshots);
+        let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
+        let records = (1_u64..).zip(&stream.records).filter(|(seq, _)| *seq > after);
+        let decode = |(seq, record): (u64, &Record)| record::decode(entity, 0, seq, record.ver, &record.payload);
+        Ok(Loaded { snapshot, tail: records.map(decode).collect::<Result<_, _>>()? })
+    }
 }
 
 impl Handle {
@@ -269,14 +285,23 @@ impl Journal for MemoryJournal {
     }
 
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
-        let loaded = self.reading().and_then(|data| {
-            let Some(stream) = data.streams.get(entity) else { return Ok(Loaded::default()) };
-            let after = stream.snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-            let records = (1_u64..).zip(&stream.records).filter(|(seq, _)| *seq > after);
-            let decode = |(seq, record): (u64, &Record)| record::decode(entity, 0, seq, record.ver, &record.payload);
-            Ok(Loaded { snapshot: stream.snapshot.clone(), tail: records.map(decode).collect::<Result<_, _>>()? })
-        });
+        let loaded = self.reading().and_then(|data| data.load(entity, true));
         std::future::ready(loaded).boxed()
+    }
+
+    fn load_entries(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
+        let loaded = self.reading().and_then(|data| data.load(entity, false));
+        std::future::ready(loaded).boxed()
+    }
+
+    fn load_page(&self, shard: Shard, after: Option<EntityId>, limit: u32) -> BoxFuture<'_, LoadedPage> {
+        let page = self.reading().map(|data| {
+            let later = |id: &&EntityId| Shard::of(id) == shard && after.as_ref().is_none_or(|after| *id > after);
+            let entities: BTreeSet<&EntityId> = data.streams.keys().filter(later).collect();
+            let entities = entities.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
+            entities.map(|entity| (entity.clone(), data.load(entity, true))).collect()
+        });
+        std::future::ready(page).boxed()
     }
 
     fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> BoxFuture<'_, Result<(), AppendError>> {
@@ -344,6 +369,11 @@ impl Journal for MemoryJournal {
         self.handle().gone.map_or(Ok(()), Err)
     }
 
+    fn lost(&self) -> BoxFuture<'_, ()> {
+        let lost = Arc::clone(&self.lost);
+        async move { lost.cancelled().await }.boxed()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let (mut data, mut handle) = (self.data(), self.handle());
         let alive = handle.gone.is_none();
@@ -359,38 +389,4 @@ impl Journal for MemoryJournal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::persist::suite::{append, claim_all, player, seqs};
-
-    const SHORT: Duration = Duration::from_millis(20);
-
-    #[tokio::test]
-    async fn a_crash_after_the_commit_never_answers_and_loses_nothing() {
-        let (journal, ada) = (MemoryJournal::new(), player("ada"));
-        claim_all(&journal).await;
-        journal.faults().crash_after_commit();
-        assert!(tokio::time::timeout(SHORT, journal.append(append(&ada, 1))).await.is_err(), "it answered");
-        assert!(matches!(journal.append(append(&ada, 2)).await, Err(AppendError::Unavailable(_))));
-        assert!(journal.ready().is_err());
-        let next = journal.reopen();
-        claim_all(&next).await;
-        assert_eq!(seqs(&next, &ada).await, [1]);
-        next.append(append(&ada, 2)).await.expect("the stream goes on");
-    }
-
-    #[tokio::test]
-    async fn failures_and_delays_are_as_many_and_as_long_as_asked() {
-        let (journal, ada) = (MemoryJournal::new(), player("ada"));
-        claim_all(&journal).await;
-        journal.faults().fail_next(2);
-        for _ in 0..2 {
-            assert!(matches!(journal.append(append(&ada, 1)).await, Err(AppendError::Unavailable(_))));
-        }
-        journal.append(append(&ada, 1)).await.expect("the faults are used up");
-        journal.faults().delay(SHORT);
-        let asked = tokio::time::Instant::now();
-        journal.append(append(&ada, 2)).await.expect("the next");
-        assert!(asked.elapsed() >= SHORT);
-    }
-}
+mod tests;

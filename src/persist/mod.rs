@@ -11,18 +11,28 @@
 
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, QuestId};
+use crate::quest::aggregate::Aggregate;
 use crate::quest::entry::Entry;
 use crate::units::Timestamp;
 use futures_util::future::BoxFuture;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
 use std::fmt::Debug;
 
+mod desk;
+mod health;
 mod job;
 pub mod memory;
+mod place;
+pub mod postgres;
 mod record;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
 mod ticket;
+mod writer;
+
+pub use place::{OpenError, Place};
 
 /// Proof of ownership of a shard: what an append must bear to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +67,10 @@ pub enum AppendError {
     /// the entry is there.
     #[error("the shard has another owner")]
     Lost,
-    /// The position, the cause or an award stands already: reload the entity.
+    /// The cause has an entry already: what was asked was done before.
+    #[error("it was done before: {0}")]
+    Repeated(String),
+    /// The position or an award stands already: reload the entity.
     #[error("the entity's stream is not where it was thought to be: {0}")]
     Conflict(String),
     /// The store cannot write now (locked, full, gone); the same append may succeed later.
@@ -93,6 +106,24 @@ pub struct Loaded {
     /// Entries after the snapshot, in order.
     pub tail: Vec<Entry>,
 }
+
+impl Loaded {
+    /// The entity as it stands; `None` when its snapshot is of no use: then it is made of its entries
+    /// ([`Journal::load_entries`]).
+    pub fn restore(&self, id: &EntityId) -> Option<Aggregate> {
+        let mut aggregate = match &self.snapshot {
+            Some((seq, bytes)) => {
+                serde_json::from_slice::<Aggregate>(bytes).ok().filter(|kept| kept.seq == *seq && kept.id == *id)?
+            }
+            None => Aggregate::new(id.clone()),
+        };
+        self.tail.iter().for_each(|entry| aggregate.apply(entry));
+        Some(aggregate)
+    }
+}
+
+/// Entities of a shard in the order of their ids, each as stored or with the fault of reading it.
+pub type LoadedPage = Result<Vec<(EntityId, Result<Loaded, ReadError>)>, ReadError>;
 
 /// An entry with its place in its shard.
 #[derive(Debug, Clone)]
@@ -131,8 +162,15 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;
 
-    /// Reads one entity.
+    /// Reads one entity: its snapshot, if there is one of the form that this version writes, and what came after.
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;
+
+    /// Reads one entity from its first entry on, whatever snapshots there are: for when one cannot be used.
+    fn load_entries(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;
+
+    /// Reads a shard's entities after one, `limit` at most, each as [`Self::load`] does: a cold start in bulk.
+    /// Go on until there are none.
+    fn load_page(&self, shard: Shard, after: Option<EntityId>, limit: u32) -> BoxFuture<'_, LoadedPage>;
 
     /// Keeps a snapshot of an entity at a position. A cache: older than one that is there is ignored.
     fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> BoxFuture<'_, Result<(), AppendError>>;
@@ -165,6 +203,15 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// Whether writes are taken; `Err` says in a few words what is wrong.
     fn ready(&self) -> Result<(), &'static str>;
 
+    /// Returns when another owner has taken a shard of this handle: a node that serves all shards must end then.
+    fn lost(&self) -> BoxFuture<'_, ()>;
+
     /// Commits what is under way, checkpoints and closes.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The id of a new journal or of a process: 16 hex digits from the system's randomness.
+fn new_id() -> Result<String, String> {
+    let random = OsRng.try_next_u64().map_err(|err| err.to_string())?;
+    Ok(format!("{random:016x}"))
 }

@@ -5,12 +5,17 @@
 //! The words of a fault and of a conflict are here too, so that they are the same on every store.
 
 use super::{AppendError, ReadError};
+use crate::ids::EntityId;
 use crate::quest::entry::Entry;
 use serde_json::error::Category;
 use std::fmt::Display;
 
 /// The form that this version writes: [`Entry`] as JSON.
 pub(super) const VERSION: u32 = 1;
+
+/// The form of snapshots that this version writes: an aggregate as JSON. One of another form is passed over, and the
+/// entity is made of its entries: raise it when the aggregate's fields change their meaning.
+pub(super) const SNAPSHOT_FORM: i32 = 2;
 
 /// An entry in the form [`VERSION`].
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
@@ -35,6 +40,15 @@ pub(super) fn decode(
     } else {
         Err(corrupt(entity, offset, seq, format!("it says that it is entry {}", entry.seq)))
     }
+}
+
+/// The entity that a store names by kind and key, at an offset.
+pub(super) fn entity(kind: i64, key: &str, offset: u64) -> Result<EntityId, ReadError> {
+    let known = u8::try_from(kind).ok().and_then(|kind| EntityId::from_parts(kind, key));
+    known.ok_or_else(|| {
+        let name = format!("kind {kind} {key:?}");
+        corrupt(&name, offset, 0, "no version has written such an entity".to_owned())
+    })
 }
 
 /// A fault of what is stored.
@@ -64,7 +78,7 @@ pub(super) fn not_next(seq: u64, ends: u64) -> AppendError {
 
 /// The cause has been borne before.
 pub(super) fn cause_stands(cause: &str) -> AppendError {
-    AppendError::Conflict(format!("cause: {cause:?} has an entry already"))
+    AppendError::Repeated(format!("cause: {cause:?} has an entry already"))
 }
 
 /// One of the awards has been given before.
@@ -78,17 +92,4 @@ pub(super) fn quest_differs(quest: &impl Display, version: u32) -> AppendError {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::units::Meters;
-
-    #[test]
-    fn fractions_come_back_exactly() {
-        let mut fraction = 0.1_f64;
-        for _ in 0..1000 {
-            fraction = (fraction * 997.13).fract();
-            let stored = serde_json::to_vec(&Meters::lossy(fraction)).expect("a number");
-            let read: Meters = serde_json::from_slice(&stored).expect("a number");
-            assert_eq!(read.get().to_bits(), fraction.to_bits(), "{fraction} came back as {read:?}");
-        }
-    }
-}
+mod tests;

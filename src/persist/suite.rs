@@ -1,6 +1,7 @@
 //! One suite for every store: what [`super::Journal`] promises, as tests. A new store adds a [`Bench`] and a line.
 
 use super::memory::MemoryJournal;
+use super::postgres::{self, PostgresJournal};
 use super::sqlite::{self, DATABASE, SqliteJournal};
 use super::{Append, AppendError, Journal};
 use crate::cluster::shard::Shard;
@@ -11,6 +12,7 @@ use crate::quest::entry::{Cause, Entry, Outgoing};
 use crate::quest::event::{Event, PlayerEvent, TeamEvent};
 use crate::units::Timestamp;
 use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -76,7 +78,7 @@ impl Bench for Sqlite {
         &self.journal
     }
     async fn rival(&self) -> SqliteJournal {
-        SqliteJournal::open_unlocked(&self.dir.0).await
+        SqliteJournal::open_unlocked(&self.dir.0).await.expect("the database is there")
     }
     async fn reopen(&mut self) {
         self.journal.close().await;
@@ -89,6 +91,54 @@ impl Bench for Sqlite {
         let seq = i64::try_from(seq).expect("small");
         let done = query.bind(seq).execute(&mut self.dir.connect().await).await.expect("a valid statement");
         assert_eq!(done.rows_affected(), 1);
+    }
+}
+
+/// The Postgres store, in a database of its own on a server that the test process starts.
+pub(super) struct Postgres {
+    pub(super) url: String,
+    pub(super) journal: PostgresJournal,
+}
+
+impl Postgres {
+    pub(super) async fn open(url: &str) -> PostgresJournal {
+        let options = postgres::Options { seize: true, ..postgres::Options::default() };
+        PostgresJournal::open(url, options).await.expect("the database is migrated")
+    }
+    /// Another connection to the database.
+    pub(super) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("the server runs")
+    }
+}
+
+impl Bench for Postgres {
+    type Store = PostgresJournal;
+    async fn new() -> Self {
+        let created = tokio::task::spawn_blocking(|| waystone_kit::Postgres::shared().create_database());
+        let url = created.await.expect("it does not panic").expect("the server runs");
+        assert_eq!(postgres::migrate(&url).await.expect("a new database").0, 0);
+        let journal = Self::open(&url).await;
+        claim_all(&journal).await;
+        Self { url, journal }
+    }
+    fn journal(&self) -> &PostgresJournal {
+        &self.journal
+    }
+    async fn rival(&self) -> PostgresJournal {
+        Self::open(&self.url).await
+    }
+    async fn reopen(&mut self) {
+        self.journal.close().await;
+        self.journal = Self::open(&self.url).await;
+        claim_all(&self.journal).await;
+    }
+    async fn overwrite(&self, entity: &EntityId, seq: u64, ver: u32, payload: &str) {
+        let sql = "UPDATE event SET ver = $1, payload = $2 WHERE kind = $3 AND id = $4 AND seq = $5";
+        let ver = i32::try_from(ver).expect("small");
+        let query = sqlx::query(sql).bind(ver).bind(payload.as_bytes()).bind(i16::from(entity.kind()));
+        let seq = i64::try_from(seq).expect("small");
+        let done = query.bind(entity.key()).bind(seq).execute(&mut self.connect().await).await;
+        assert_eq!(done.expect("a valid statement").rows_affected(), 1);
     }
 }
 
@@ -183,7 +233,9 @@ pub(super) fn named(entity: &EntityId, seq: u64, name: &str) -> Append {
 #[track_caller]
 pub(super) fn assert_conflict(result: &Result<u64, AppendError>, word: &str) {
     match result {
-        Err(AppendError::Conflict(text)) => assert!(text.starts_with(word), "{text:?} does not say {word:?}"),
+        Err(AppendError::Conflict(text) | AppendError::Repeated(text)) => {
+            assert!(text.starts_with(word), "{text:?} does not say {word:?}")
+        }
         other => panic!("{other:?} is no conflict"),
     }
 }
@@ -214,6 +266,11 @@ macro_rules! suite {
             use super::*;
             $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() { $file::$case(Sqlite::new().await).await; })*)*
+        }
+        mod on_postgres {
+            use super::*;
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() { $file::$case(Postgres::new().await).await; })*)*
         }
     };
 }
@@ -251,6 +308,9 @@ suite! {
         a_wake_is_replaced_and_removed
         wakes_come_in_order
         a_scan_is_ordered_and_paged
+        a_shard_is_loaded_page_by_page
+        entries_can_be_read_past_a_snapshot
+        an_entity_that_cannot_be_read_spoils_no_page
         an_entry_bears_the_epoch_of_its_writing
         publishing_again_is_no_fault
         another_text_of_a_version_is_refused

@@ -2,10 +2,10 @@
 //! must find the place. A check that finds nothing in a sound folder proves little; one that finds these does.
 
 use crate::ground::Ground;
+use crate::home::no_message_waits;
 use crate::party::Parties;
 use crate::plant::{Plant, Row};
 use crate::server::{Folder, Server, Start, say};
-use crate::storm::no_message_waits;
 use serde_json::{Value, json};
 use std::process::Output;
 use std::time::Duration;

@@ -1,13 +1,11 @@
 //! The journal as an auditor reads it: entry by entry, beside a running server, trusting nothing that was derived.
 
 use crate::record::Testimony;
+use crate::server::Folder;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use waystone::cluster::shard::Shard;
 use waystone::ids::{EntityId, PlayerId, TeamId};
-use waystone::persist::Journal as _;
-use waystone::persist::sqlite::SqliteJournal;
 use waystone::quest::entry::{Cause, MessageId};
 use waystone::quest::event::{Event, RegionEvent};
 
@@ -32,16 +30,16 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads a whole folder.
-    pub(crate) async fn of(data: &Path) -> Self {
+    /// Reads a whole journal.
+    pub(crate) async fn of(folder: &Folder) -> Self {
         let mut ledger = Self::default();
-        ledger.read_on(data).await;
+        ledger.read_on(folder).await;
         ledger
     }
 
     /// Reads what has come since the last time.
-    pub(crate) async fn read_on(&mut self, data: &Path) {
-        let journal = SqliteJournal::open_read_only(data).await.expect("a folder that a server has opened");
+    pub(crate) async fn read_on(&mut self, folder: &Folder) {
+        let journal = folder.journal().await;
         for shard in Shard::all() {
             loop {
                 let after = self.after.get(&shard).copied().unwrap_or(0);

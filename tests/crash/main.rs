@@ -9,19 +9,23 @@
 //! ```sh
 //! WAYSTONE_KILLS=60 cargo test --test crash kill -- --nocapture
 //! WAYSTONE_SEED=42 cargo test --test crash kill -- --nocapture
+//! WAYSTONE_ROUNDS=20 cargo test --test crash points -- --nocapture
 //! ```
 //!
 //! The seed decides when the server is struck, not what the machine does in between: a run again is alike, not equal.
 
 mod faults;
 mod ground;
+mod home;
 mod http;
 mod ledger;
 mod party;
 mod plan;
 mod plant;
+mod points;
 mod record;
 mod server;
 mod storm;
 mod twice;
 mod witness;
+mod zombie;

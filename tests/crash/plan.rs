@@ -45,11 +45,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// As `WAYSTONE_KILLS` and `WAYSTONE_SEED` have it, else the normal number and a seed of the moment.
-    #[expect(clippy::disallowed_methods, reason = "these two are the test's own switches, not the server's settings")]
     pub(crate) fn from_env() -> Self {
-        let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a whole number"));
         let kills = number("WAYSTONE_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("not so many"));
-        let seed = number("WAYSTONE_SEED").unwrap_or_else(rand::random);
+        let seed = seed();
         say(&format!("{kills} kills, seed {seed}"));
         Self { kills, seed, rng: StdRng::seed_from_u64(seed) }
     }
@@ -99,6 +97,17 @@ impl Plan {
     async fn pause(&mut self, millis: Range<u64>) {
         tokio::time::sleep(Duration::from_millis(self.rng.random_range(millis))).await;
     }
+}
+
+/// A switch of the test.
+#[expect(clippy::disallowed_methods, reason = "these are the test's own switches, not the server's settings")]
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a whole number"))
+}
+
+/// What chance begins with: `WAYSTONE_SEED`, else anything.
+pub(crate) fn seed() -> u64 {
+    number("WAYSTONE_SEED").unwrap_or_else(rand::random)
 }
 
 impl Drop for Plan {

@@ -4,9 +4,11 @@ use crate::http;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use waystone::persist::{Journal, Place};
 
 /// Longest wait for a server to be ready: a debug build on a busy machine opens a folder in half a second.
 const READY: Duration = Duration::from_secs(30);
@@ -21,20 +23,51 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// A data folder of one test, deleted when the test has passed and kept when it has failed.
 pub(crate) struct Folder {
     root: PathBuf,
+    data: PathBuf,
+    postgres: Option<String>,
 }
 
 impl Folder {
-    /// An empty one.
+    /// An empty one, with the journal in it.
     pub(crate) fn new(name: &str) -> Self {
+        Self::with(name, None)
+    }
+
+    /// An empty one, for a server whose journal is in this database.
+    pub(crate) fn with(name: &str, postgres: Option<String>) -> Self {
         let unique = format!("crash-{name}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&root).expect("the target's folder for tests can be written");
-        Self { root }
+        Self { data: root.join("data"), root, postgres }
     }
 
-    /// Where the server keeps its journal.
+    /// An empty one whose data is on another disk.
+    pub(crate) fn on_disk(name: &str, disk: &Path) -> Self {
+        let mut folder = Self::new(name);
+        folder.data = disk.join("data");
+        folder
+    }
+
+    /// Where the journal is.
+    fn place(&self) -> Place {
+        Place::new(&self.data, self.postgres.as_deref())
+    }
+
+    /// The journal, for reading, as of now.
+    pub(crate) async fn journal(&self) -> Arc<dyn Journal> {
+        self.place().open_read_only().await.expect("a journal that a server has opened")
+    }
+
+    /// The flags that say where it is.
+    fn flags(&self) -> Vec<String> {
+        let mut flags = vec!["--data".to_owned(), self.data.to_string_lossy().into_owned()];
+        flags.extend(self.postgres.iter().flat_map(|url| ["--postgres".to_owned(), url.clone()]));
+        flags
+    }
+
+    /// Where the server keeps its keys, and its journal if that is not in a database.
     pub(crate) fn data(&self) -> PathBuf {
-        self.root.join("data")
+        self.data.clone()
     }
 
     /// A copy of the data, for a fault to be planted in.
@@ -50,7 +83,9 @@ impl Folder {
 
     /// What `waystone verify` says of it.
     pub(crate) async fn verify(&self) -> Output {
-        waystone(&["verify", "--json", "--data", &self.data().to_string_lossy()]).await
+        let flags = self.flags();
+        let args: Vec<&str> = ["verify", "--json"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+        waystone(&args).await
     }
 
     /// What servers have said on standard error.
@@ -87,6 +122,8 @@ pub(crate) struct Start {
     pub port: u16,
     /// Walkers within the process, who die with it.
     pub walkers: u32,
+    /// Where it dies by itself, and at which visit to that place.
+    pub fault: Option<(&'static str, u32)>,
 }
 
 impl Start {
@@ -97,7 +134,7 @@ impl Start {
             std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
         };
         let port = (0..100).find_map(free).expect("one of a hundred ports is free");
-        Self { port, walkers }
+        Self { port, walkers, fault: None }
     }
 }
 
@@ -114,7 +151,10 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["demo", "--no-open", "--pace", "4", "--quest", quest]);
         command.args(["--port", &how.port.to_string(), "--walkers", &how.walkers.to_string()]);
-        command.arg("--data").arg(folder.data());
+        command.args(folder.flags());
+        if let Some((point, visit)) = how.fault {
+            command.env(waystone::faults::VARIABLE, format!("{point}:{visit}"));
+        }
         let child = command.stdin(Stdio::null()).stdout(folder.log("out")).stderr(folder.log("err")).spawn();
         Self { child: Some(child.expect("the binary can be run")), how }
     }

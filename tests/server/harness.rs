@@ -15,6 +15,7 @@ use waystone::clock::Clock;
 use waystone::net::auth::{Auth, AuthConfig, Key, Secret};
 use waystone::net::console::ConsoleConfig;
 use waystone::net::listener::EdgeConfig;
+use waystone::persist::Place;
 use waystone::units::Timestamp;
 
 /// How long anything may take on a busy machine before it counts as missing.
@@ -93,8 +94,15 @@ impl TestServer {
         edge.drain_spread = Duration::from_millis(50);
         edge.console = Some(ConsoleConfig { key: Secret::new(CONSOLE_KEY), map: None, companion: None });
         (self.tune)(&mut edge);
-        let started =
-            app::start_by(self.clock.clone(), &self.folder.0, &secret, &self.quests, Arc::new(auth), edge).await;
+        let started = app::start_by(
+            self.clock.clone(),
+            &Place::Folder(self.folder.0.clone()),
+            &secret,
+            &self.quests,
+            Arc::new(auth),
+            edge,
+        )
+        .await;
         let app = started.unwrap_or_else(|err| panic!("the server did not start: {err}"));
         self.addr = app.addr();
         self.app = Some(app);

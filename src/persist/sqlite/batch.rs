@@ -7,23 +7,13 @@ use super::sql::{self, Rows, SIZES};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::persist::job::{Acked, Held, Job, Save};
+use crate::persist::writer::Outcome;
 use crate::persist::{AppendError, record};
 use crate::units::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Row, Sqlite};
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// What became of a batch, if its transaction is committed.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    /// For each job its offset, or why it was refused.
-    pub(super) verdicts: Vec<Result<u64, AppendError>>,
-    /// Where the shards written to now end.
-    pub(super) heads: Vec<(Shard, u64)>,
-    /// Shards that have another owner.
-    pub(super) lost: Vec<Shard>,
-}
 
 /// One row of the fence.
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +111,7 @@ pub(super) async fn fill(
     set_wakes(conn, jobs, &refused, &woken).await?;
     for save in saves {
         let query = key(sqlx::query(sql::SNAPSHOT_SAVE), Shard::of(&save.entity), &save.entity);
-        query.bind(int(save.seq)).bind(save.state.as_slice()).execute(&mut *conn).await?;
+        query.bind(int(save.seq)).bind(save.state.as_slice()).bind(record::SNAPSHOT_FORM).execute(&mut *conn).await?;
     }
     let verdicts =
         refused.into_iter().zip(offsets).map(|(refused, offset)| refused.map_or(Ok(offset), Err)).collect();

@@ -2,12 +2,12 @@
 //!
 //! Promise: nobody learns of a commit that failed before it has been read back whether it was done.
 
-use super::batch::{self, Fence, Outcome};
-use super::health::Trouble;
-use super::sql;
-use super::writer::Shared;
+use super::batch::{self, Fence};
+use super::{sql, trouble};
 use crate::cluster::shard::Shard;
+use crate::persist::health::Trouble;
 use crate::persist::job::{Held, Job};
+use crate::persist::writer::{Outcome, Shared};
 use crate::persist::{Claim, PublishedSource};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
@@ -58,7 +58,7 @@ impl Line {
         if let Err(err) = self.begin_now().await {
             self.note(&err);
             // A lock passes; after anything else only a new connection is to be trusted.
-            if Trouble::of(&err) != Trouble::Busy {
+            if trouble(&err) != Trouble::Busy {
                 self.disconnect().await;
             }
             return Err(err);
@@ -124,7 +124,7 @@ impl Line {
         // The connection goes first: SQLite then rolls back what is not committed.
         self.rollback().await;
         self.disconnect().await;
-        let full = Trouble::of(&err) == Trouble::Full;
+        let full = trouble(&err) == Trouble::Full;
         loop {
             match self.resolve(&proof, full).await {
                 Ok(true) => return Ok(()),
@@ -207,7 +207,7 @@ impl Line {
     }
 
     fn note(&self, err: &sqlx::Error) {
-        self.shared.health.set(Some(Trouble::of(err)));
+        self.shared.health.set(Some(trouble(err)));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ids::{EntityId, QuestId};
 use crate::persist::{Loaded, PublishedSource, ReadError, Stored, record};
 use crate::units::Timestamp;
 use futures_util::{FutureExt, TryStreamExt};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteRow};
 use sqlx::{Pool, Row, Sqlite};
 use std::time::Duration;
 
@@ -43,27 +43,34 @@ impl Reader {
         self.pool.close().await;
     }
 
-    pub(super) async fn load(&self, entity: &EntityId) -> Result<Loaded, ReadError> {
-        let shard = Shard::of(entity).number();
+    /// One entity; from its snapshot on if `snapshots`.
+    pub(super) async fn load(&self, entity: &EntityId, snapshots: bool) -> Result<Loaded, ReadError> {
+        in_time(async {
+            let mut conn = self.pool.acquire().await.map_err(unavailable)?;
+            load(&mut conn, entity, snapshots).await
+        })
+        .await
+    }
+
+    /// A page of a shard's entities, in order.
+    pub(super) async fn load_page(
+        &self,
+        shard: Shard,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Result<Loaded, ReadError>)>, ReadError> {
+        let (kind, key) = after.map_or((0, ""), |after| (after.kind(), after.key()));
         let read = async {
             let mut conn = self.pool.acquire().await.map_err(unavailable)?;
-            let query = sqlx::query(sql::SNAPSHOT).bind(shard).bind(entity.kind()).bind(entity.key());
-            let snapshot = match query.fetch_optional(&mut *conn).await.map_err(unavailable)? {
-                Some(row) => Some((number(&row, 0)?, row.try_get(1).map_err(unavailable)?)),
-                None => None,
-            };
-            let mut seq = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-            let query = sqlx::query(sql::TAIL).bind(shard).bind(entity.kind()).bind(entity.key()).bind(int(seq));
-            let (mut rows, mut tail) = (query.fetch(&mut *conn), Vec::new());
-            while let Some(row) = rows.try_next().await.map_err(unavailable)? {
-                seq += 1;
-                let found = number(&row, 0)?;
-                if found != seq {
-                    return Err(record::corrupt(entity, 0, seq, format!("it is missing; the next is {found}")));
-                }
-                tail.push(record::decode(entity, 0, seq, form(&row, 1)?, bytes(&row, 2)?)?);
+            let query = sqlx::query(sql::ENTITIES).bind(shard.number()).bind(kind).bind(key);
+            let rows = query.bind(limit.min(PAGE)).fetch_all(&mut *conn).await.map_err(unavailable)?;
+            let mut page = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let entity = entity(row, 0)?;
+                let loaded = load(&mut conn, &entity, true).await;
+                page.push((entity, loaded));
             }
-            Ok(Loaded { snapshot, tail })
+            Ok(page)
         };
         in_time(read).await
     }
@@ -119,12 +126,34 @@ impl Reader {
                 let quest = QuestId::new(&id)
                     .map_err(|err| record::corrupt(&format_args!("quest/{id:?}"), 0, 0, err.to_string()))?;
                 let source = row.try_get(2).map_err(unavailable)?;
-                Ok(PublishedSource { quest, version: form(row, 1)?, source })
+                Ok(PublishedSource { quest, version: form_of(row, 1)?, source })
             };
             rows.iter().map(quest).collect()
         };
         in_time(read).await
     }
+}
+
+async fn load(conn: &mut SqliteConnection, entity: &EntityId, snapshots: bool) -> Result<Loaded, ReadError> {
+    let shard = Shard::of(entity).number();
+    let form = if snapshots { record::SNAPSHOT_FORM } else { 0 };
+    let query = sqlx::query(sql::SNAPSHOT).bind(shard).bind(entity.kind()).bind(entity.key()).bind(form);
+    let snapshot = match query.fetch_optional(&mut *conn).await.map_err(unavailable)? {
+        Some(row) => Some((number(&row, 0)?, row.try_get(1).map_err(unavailable)?)),
+        None => None,
+    };
+    let mut seq = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
+    let query = sqlx::query(sql::TAIL).bind(shard).bind(entity.kind()).bind(entity.key()).bind(int(seq));
+    let (mut rows, mut tail) = (query.fetch(conn), Vec::new());
+    while let Some(row) = rows.try_next().await.map_err(unavailable)? {
+        seq += 1;
+        let found = number(&row, 0)?;
+        if found != seq {
+            return Err(record::corrupt(entity, 0, seq, format!("it is missing; the next is {found}")));
+        }
+        tail.push(record::decode(entity, 0, seq, form_of(&row, 1)?, bytes(&row, 2)?)?);
+    }
+    Ok(Loaded { snapshot, tail })
 }
 
 fn pool() -> SqlitePoolOptions {
@@ -145,18 +174,14 @@ async fn in_time<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<
 fn stored(row: &SqliteRow) -> Result<Stored, ReadError> {
     let (seq, offset) = (number(row, 2)?, number(row, 3)?);
     let entity = entity(row, offset)?;
-    let entry = record::decode(&entity, offset, seq, form(row, 4)?, bytes(row, 5)?)?;
+    let entry = record::decode(&entity, offset, seq, form_of(row, 4)?, bytes(row, 5)?)?;
     Ok(Stored { entity, offset, epoch: number(row, 6)?, entry })
 }
 
 /// The entity that a row names in its first two columns.
 fn entity(row: &SqliteRow, offset: u64) -> Result<EntityId, ReadError> {
     let (kind, key): (i64, &str) = (row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?);
-    let known = u8::try_from(kind).ok().and_then(|kind| EntityId::from_parts(kind, key));
-    known.ok_or_else(|| {
-        let name = format!("kind {kind} {key:?}");
-        record::corrupt(&name, offset, 0, "no version has written such an entity".to_owned())
-    })
+    record::entity(kind, key, offset)
 }
 
 fn number(row: &SqliteRow, column: usize) -> Result<u64, ReadError> {
@@ -164,7 +189,7 @@ fn number(row: &SqliteRow, column: usize) -> Result<u64, ReadError> {
 }
 
 /// A version; one beyond our numbers is as unknown as any other.
-fn form(row: &SqliteRow, column: usize) -> Result<u32, ReadError> {
+fn form_of(row: &SqliteRow, column: usize) -> Result<u32, ReadError> {
     Ok(u32::try_from(number(row, column)?).unwrap_or(u32::MAX))
 }
 

@@ -5,8 +5,7 @@
 
 use super::sql;
 use crate::cluster::shard::SHARDS;
-use rand::TryRngCore;
-use rand::rngs::OsRng;
+use crate::persist::new_id;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlStr};
@@ -90,11 +89,13 @@ pub enum OpenError {
 /// The migrations, embedded; the number is the schema's version.
 fn migrator() -> Migrator {
     const FIRST: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0001_journal.sql"));
-    Migrator::with_migrations(vec![Migration::new(1, "journal".into(), MigrationType::Simple, FIRST, false)])
+    const SECOND: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0002_snapshot_form.sql"));
+    let migration = |n, name: &'static str, sql| Migration::new(n, name.into(), MigrationType::Simple, sql, false);
+    Migrator::with_migrations(vec![migration(1, "journal", FIRST), migration(2, "snapshot form", SECOND)])
 }
 
 /// The newest schema that this version knows.
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     migrator().iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
@@ -169,8 +170,7 @@ pub(super) async fn prepare(dir: &Path, conn: &mut SqliteConnection) -> Result<S
         return Err(OpenError::Newer { dir: dir.to_owned(), found, known });
     }
     migrator().run(&mut *conn).await.map_err(|err| store(err.to_string()))?;
-    let random = OsRng.try_next_u64().map_err(|err| store(err.to_string()))?;
-    let id = format!("{random:016x}");
+    let id = new_id().map_err(store)?;
     for (key, value) in [("id", id), ("shards", SHARDS.to_string())] {
         let set = sqlx::query(sql::META_SET).bind(key).bind(value).execute(&mut *conn).await;
         set.map_err(|err| store(err.to_string()))?;
@@ -191,7 +191,7 @@ pub(super) async fn check(dir: &Path, conn: &mut SqliteConnection) -> Result<Str
 }
 
 /// The schema's version in the database; 0 is none.
-async fn found(conn: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn found(conn: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let tables: i64 = sqlx::query_scalar(sql::HAS_TABLE).bind("_sqlx_migrations").fetch_one(&mut *conn).await?;
     if tables == 0 { Ok(0) } else { sqlx::query_scalar(sql::SCHEMA).fetch_one(conn).await }
 }

@@ -115,12 +115,12 @@ pub(super) const WAKES_CLEAR: Rows = rows!(
     ") AS v CROSS JOIN wake w ON w.shard = v.column1 AND w.kind = v.column2 AND w.id = v.column3)"
 );
 
-/// Keeps a snapshot (1 shard, 2 kind, 3 id, 4 seq, 5 state) of an entry that is there, unless a newer one is.
-pub(super) const SNAPSHOT_SAVE: &str = "INSERT INTO snapshot (shard, kind, id, seq, state) \
-     SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS \
+/// Keeps a snapshot (1 shard, 2 kind, 3 id, 4 seq, 5 state, 6 form) of an entry that is there, unless a newer one is.
+pub(super) const SNAPSHOT_SAVE: &str = "INSERT INTO snapshot (shard, kind, id, seq, state, form) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS \
        (SELECT 1 FROM event WHERE shard = ?1 AND kind = ?2 AND id = ?3 AND seq = ?4) \
-     ON CONFLICT (shard, kind, id) DO UPDATE SET seq = excluded.seq, state = excluded.state \
-       WHERE excluded.seq > snapshot.seq";
+     ON CONFLICT (shard, kind, id) DO UPDATE SET seq = excluded.seq, state = excluded.state, \
+       form = excluded.form WHERE excluded.seq > snapshot.seq OR excluded.form <> snapshot.form";
 
 /// Is the first entry of a batch there, as this batch wrote it?
 pub(super) const LANDED: &str =
@@ -134,11 +134,15 @@ pub(super) const QUESTS: &str = "SELECT id, version, source FROM quest ORDER BY 
 
 /// A snapshot whose entry is not in the journal is none: the journal is the truth.
 pub(super) const SNAPSHOT: &str = "SELECT s.seq, s.state FROM snapshot s \
-     WHERE s.shard = ? AND s.kind = ? AND s.id = ? AND EXISTS \
+     WHERE s.shard = ? AND s.kind = ? AND s.id = ? AND s.form = ? AND EXISTS \
        (SELECT 1 FROM event e WHERE e.shard = s.shard AND e.kind = s.kind AND e.id = s.id AND e.seq = s.seq)";
 
 pub(super) const TAIL: &str = "SELECT seq, ver, payload FROM event \
      WHERE shard = ? AND kind = ? AND id = ? AND seq > ? ORDER BY seq";
+
+/// A shard's entities (1 shard) in order after one (2 kind, 3 id), 4 at most.
+pub(super) const ENTITIES: &str = "SELECT DISTINCT kind, id FROM event \
+     WHERE shard = ?1 AND (kind, id) > (?2, ?3) ORDER BY kind, id LIMIT ?4";
 
 /// Entries with messages (1 shard, 2 after, 3 limit).
 pub(super) const UNDELIVERED: &str = "SELECT kind, id, seq, off, ver, payload, epoch FROM event \

@@ -10,17 +10,6 @@ fn options(deadline: Duration) -> Options {
     Options { deadline }
 }
 
-impl SqliteJournal {
-    /// Runs SQL on the writer's own connection.
-    async fn on_writer(&self, sql: &'static str) {
-        let done = self.ask(|ticket| Request::Sql(sql, ticket)).await.expect("the writer runs");
-        done.expect("a valid statement");
-    }
-    fn sabotage(&self, how: u8) {
-        self.shared.sabotage.store(how, Ordering::Release);
-    }
-}
-
 #[track_caller]
 fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, AppendError>, word: &str) {
     match result {
@@ -64,9 +53,30 @@ async fn a_newer_schema_is_left_alone() {
                VALUES (99, 'future', 1, x'00', 0)";
     sqlx::query(sql).execute(&mut bench.dir.connect().await).await.expect("a valid statement");
     let refused = SqliteJournal::open(&bench.dir.0, Options::default()).await.expect_err("it is newer");
-    assert!(matches!(refused, OpenError::Newer { found: 99, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Newer { found: 99, known: 2, .. }), "{refused}");
     let refused = SqliteJournal::open_read_only(&bench.dir.0).await.expect_err("it is newer");
     assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_and_keeps_all() {
+    let bench = Sqlite::new().await;
+    let ada = player("ada");
+    bench.journal.append(append(&ada, 1)).await.expect("the first");
+    bench.journal.save_snapshot(&ada, 1, vec![1]).await.expect("kept");
+    bench.journal.close().await;
+    // As the first version left it.
+    for sql in ["ALTER TABLE snapshot DROP COLUMN form", "DELETE FROM _sqlx_migrations WHERE version > 1"] {
+        sqlx::query(sql).execute(&mut bench.dir.connect().await).await.expect("a valid statement");
+    }
+    let refused = SqliteJournal::open_read_only(&bench.dir.0).await.expect_err("who reads changes nothing");
+    assert!(matches!(refused, OpenError::Older { found: 1, known: 2, .. }), "{refused}");
+    assert_eq!(migrate(&bench.dir.0).await.expect("it can be migrated"), (1, 2));
+    assert_eq!(migrate(&bench.dir.0).await.expect("twice does no harm"), (2, 2));
+    let journal = SqliteJournal::open(&bench.dir.0, Options::default()).await.expect("it is up to date");
+    assert_eq!(seqs(&journal, &ada).await, [1]);
+    let loaded = journal.load(&ada).await.expect("readable");
+    assert!(loaded.snapshot.is_none(), "its snapshot is of a form that is not read any more");
 }
 
 #[tokio::test]
@@ -138,13 +148,13 @@ async fn a_folder_that_cannot_be_made_is_named() {
 async fn a_commit_that_failed_is_not_guessed() {
     let bench = Sqlite::new().await;
     let ada = player("ada");
-    bench.journal.sabotage(1);
+    bench.journal.desk.sabotage(1);
     assert_unavailable(&bench.journal.append(append(&ada, 1)).await, "refuses");
     assert!(bench.journal.ready().is_err());
     assert!(seqs(&bench.journal, &ada).await.is_empty());
     assert_eq!(bench.journal.append(append(&ada, 1)).await.expect("the same append later"), 1);
     assert_eq!(bench.journal.ready(), Ok(()));
-    bench.journal.sabotage(2);
+    bench.journal.desk.sabotage(2);
     assert_eq!(bench.journal.append(append(&ada, 2)).await.expect("it was committed all the same"), 2);
     assert_eq!(bench.journal.append(append(&ada, 3)).await.expect("the next"), 3);
     assert_eq!(seqs(&bench.journal, &ada).await, [1, 2, 3]);
@@ -156,16 +166,16 @@ async fn a_claim_and_a_publication_are_not_guessed_either() {
     let shard = Shard::of(&player("ada"));
     let quest = crate::ids::QuestId::new("walk").expect("valid");
     let source = PublishedSource { quest, version: 1, source: "a".to_owned() };
-    bench.journal.sabotage(1);
+    bench.journal.desk.sabotage(1);
     assert!(bench.journal.claim(vec![shard]).await.is_err());
     bench.journal.append(append(&player("ada"), 1)).await.expect("the old claim stands");
-    bench.journal.sabotage(2);
+    bench.journal.desk.sabotage(2);
     assert_eq!(bench.journal.claim(vec![shard]).await.expect("it was done")[0].epoch, 2);
     bench.journal.append(append(&player("ada"), 2)).await.expect("the new claim stands");
-    bench.journal.sabotage(1);
+    bench.journal.desk.sabotage(1);
     assert_unavailable(&bench.journal.publish(source.clone()).await, "refuses");
     assert!(bench.journal.published().await.expect("readable").is_empty());
-    bench.journal.sabotage(2);
+    bench.journal.desk.sabotage(2);
     bench.journal.publish(source.clone()).await.expect("it was done");
     assert_eq!(bench.journal.published().await.expect("readable"), [source]);
 }
@@ -175,7 +185,7 @@ async fn a_full_disk_makes_the_journal_read_only_until_there_is_room() {
     let bench = Sqlite::new().await;
     let ada = player("ada");
     bench.journal.append(append(&ada, 1)).await.expect("there is room");
-    bench.journal.on_writer("PRAGMA max_page_count = 1").await; // SQLite takes the present size as the least.
+    bench.journal.desk.on_writer("PRAGMA max_page_count = 1").await; // SQLite takes the present size as the least.
     let mut seq = 1;
     let refused = loop {
         seq += 1;
@@ -188,7 +198,7 @@ async fn a_full_disk_makes_the_journal_read_only_until_there_is_room() {
     assert_unavailable(&refused, "the disk is full");
     assert_eq!(bench.journal.ready(), Err("the disk is full"));
     assert_eq!(seqs(&bench.journal, &ada).await.len() as u64, seq - 1, "reading goes on");
-    bench.journal.on_writer("PRAGMA max_page_count = 1000000").await;
+    bench.journal.desk.on_writer("PRAGMA max_page_count = 1000000").await;
     for _ in 0..100 {
         if bench.journal.ready().is_ok() {
             break;
@@ -241,7 +251,7 @@ async fn an_entry_that_is_gone_is_noticed() {
         bench.journal.append(append(&ada, seq)).await.expect("the next");
     }
     bench.journal.save_snapshot(&ada, 2, vec![2]).await.expect("kept");
-    bench.journal.on_writer("DELETE FROM event WHERE seq = 2").await;
+    bench.journal.desk.on_writer("DELETE FROM event WHERE seq = 2").await;
     let fault = bench.journal.load(&ada).await.expect_err("the snapshot's entry is gone, and so is the stream");
     assert!(matches!(fault, ReadError::Corrupt { seq: 2, .. }), "{fault}");
 }
@@ -249,7 +259,7 @@ async fn an_entry_that_is_gone_is_noticed() {
 #[tokio::test]
 async fn a_refused_batch_does_not_say_that_writes_work() {
     let bench = Sqlite::new().await;
-    bench.journal.sabotage(1);
+    bench.journal.desk.sabotage(1);
     assert_unavailable(&bench.journal.append(append(&player("ada"), 1)).await, "");
     let refused = bench.journal.append(append(&player("ada"), 7)).await;
     assert!(matches!(refused, Err(AppendError::Conflict(_))), "{refused:?}");

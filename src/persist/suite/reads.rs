@@ -159,6 +159,58 @@ pub(super) async fn a_scan_is_ordered_and_paged<B: Bench>(bench: B) {
     assert_eq!(seen, (1..=20).collect::<Vec<_>>());
 }
 
+pub(super) async fn a_shard_is_loaded_page_by_page<B: Bench>(bench: B) {
+    let shard = Shard::of(&player("ada"));
+    let mut entities: Vec<EntityId> = players_of(shard).take(7).collect();
+    for (n, entity) in (1..).zip(&entities) {
+        fill(&bench, entity, n).await;
+        if n > 4 {
+            bench.journal().save_snapshot(entity, n - 1, vec![1]).await.expect("kept");
+        }
+    }
+    let in_order = entities.clone();
+    entities.sort();
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = bench.journal().load_page(shard, after.clone(), 3).await.expect("readable");
+        assert!(page.len() <= 3);
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        for (entity, loaded) in page {
+            let loaded = loaded.expect("readable");
+            let n = 1 + in_order.iter().position(|known| *known == entity).expect("one of ours") as u64;
+            assert_eq!(loaded.snapshot.is_some(), n > 4);
+            assert_eq!(loaded.tail.last().expect("the last is not in the snapshot").seq, n);
+            seen.push(entity);
+        }
+    }
+    assert_eq!(seen, entities);
+}
+
+pub(super) async fn entries_can_be_read_past_a_snapshot<B: Bench>(bench: B) {
+    let ada = player("ada");
+    fill(&bench, &ada, 3).await;
+    bench.journal().save_snapshot(&ada, 3, vec![0]).await.expect("kept");
+    assert!(bench.journal().load(&ada).await.expect("readable").tail.is_empty());
+    let whole = bench.journal().load_entries(&ada).await.expect("readable");
+    assert!(whole.snapshot.is_none());
+    assert_eq!(whole.tail.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+pub(super) async fn an_entity_that_cannot_be_read_spoils_no_page<B: Bench>(bench: B) {
+    let shard = Shard::of(&player("ada"));
+    let entities: Vec<EntityId> = players_of(shard).take(3).collect();
+    for entity in &entities {
+        fill(&bench, entity, 2).await;
+    }
+    bench.overwrite(&entities[1], 1, 1, "?").await;
+    let page = bench.journal().load_page(shard, None, 9).await.expect("readable");
+    assert_eq!(page.len(), 3);
+    for (entity, loaded) in page {
+        assert_eq!(loaded.is_err(), entity == entities[1], "{entity}");
+    }
+}
+
 pub(super) async fn an_entry_bears_the_epoch_of_its_writing<B: Bench>(mut bench: B) {
     let (ada, shard) = (player("ada"), Shard::of(&player("ada")));
     fill(&bench, &ada, 2).await;

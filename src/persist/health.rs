@@ -12,33 +12,26 @@ pub(super) enum Trouble {
     ReadOnly,
     Damaged,
     Closed,
+    Unreachable,
+    Crowded,
+    Expired,
     Other,
 }
 
-const ALL: [Trouble; 7] = [
+const ALL: [Trouble; 10] = [
     Trouble::Full,
     Trouble::Disk,
     Trouble::Busy,
     Trouble::ReadOnly,
     Trouble::Damaged,
     Trouble::Closed,
+    Trouble::Unreachable,
+    Trouble::Crowded,
+    Trouble::Expired,
     Trouble::Other,
 ];
 
 impl Trouble {
-    /// By SQLite's primary result code, the low byte of the extended one.
-    pub(super) fn of(err: &sqlx::Error) -> Self {
-        let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        match code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
-            Some(13) => Self::Full,
-            Some(10 | 14) => Self::Disk,
-            Some(5 | 6) => Self::Busy,
-            Some(8) => Self::ReadOnly,
-            Some(11 | 26) => Self::Damaged,
-            _ => Self::Other,
-        }
-    }
-
     /// In a few words.
     pub(super) fn text(self) -> &'static str {
         match self {
@@ -48,6 +41,9 @@ impl Trouble {
             Self::ReadOnly => "the journal is read-only",
             Self::Damaged => "the database is damaged",
             Self::Closed => "the journal is closed",
+            Self::Unreachable => "the database cannot be reached",
+            Self::Crowded => "the database has no connection free",
+            Self::Expired => "this node's lease on the journal has run out",
             Self::Other => "the database refuses to write",
         }
     }

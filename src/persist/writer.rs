@@ -1,41 +1,63 @@
-//! The one writer: a task that owns the only connection which writes, and commits whatever has queued up meanwhile.
+//! The writer: a task that commits whatever has queued up meanwhile, the same for every store.
 //!
-//! No timer makes batches: while one commits, the next gathers. An answer is given after its commit. When a commit
-//! fails, what became of it is read back before anyone is answered (see [`line`]).
+//! No timer makes batches: while one commits, the next gathers. An answer is given after its commit. What differs from
+//! store to store is a [`Backend`]: how a batch is written at once, and how the fate of a failed commit is found out.
 
-use super::batch::{self, Fence, Outcome};
 use super::health::{Health, Trouble};
-use super::line::{self, Line, Proof, Undone};
-use super::sql;
+use super::job::{Acked, Held, Job, Save};
+use super::ticket::Ticket;
+use super::{AppendError, Claim, PublishedSource, ReadError, record};
 use crate::cluster::shard::Shard;
-use crate::persist::job::{Acked, Held, Job, Save};
-use crate::persist::ticket::Ticket;
-use crate::persist::{AppendError, Claim, PublishedSource, ReadError, record};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-/// Appends in one transaction at most: eight full statements; more would only make each of them wait longer.
+/// Appends in one commit at most: the knee of what was measured on both stores; more would only make each of them
+/// wait longer.
 const BATCH: usize = 512;
-/// Snapshots that travel with a transaction at most, so that they never hold appends up for long.
+/// Snapshots that travel with a commit at most, so that they never hold appends up for long.
 const SAVES: usize = 32;
 /// How often a store in trouble is tried again.
 const PROBE: Duration = Duration::from_secs(1);
-/// What the journal's handle and its writer share.
+
+/// What the journal's handle and its writers share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) health: Health,
     pub(super) acked: Acked,
     /// Set when the handle closes: what cannot be finished is given up.
     pub(super) closing: AtomicBool,
+    /// Cancelled when a shard has been lost to another owner.
+    lost: CancellationToken,
     /// For tests: the next commit fails, 1 without and 2 after having been done.
     #[cfg(test)]
     pub(super) sabotage: std::sync::atomic::AtomicU8,
+}
+
+impl Shared {
+    pub(super) fn new(health: Health) -> Arc<Self> {
+        Arc::new(Self {
+            health,
+            acked: Acked::new(),
+            closing: AtomicBool::new(false),
+            lost: CancellationToken::new(),
+            #[cfg(test)]
+            sabotage: std::sync::atomic::AtomicU8::new(0),
+        })
+    }
+
+    /// Returns when a shard has been lost to another owner.
+    pub(super) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+
+    /// Notes that a shard has been lost to another owner.
+    pub(super) fn lose(&self) {
+        self.lost.cancel();
+    }
 }
 
 /// What the writer is asked for, in order.
@@ -52,27 +74,71 @@ pub(super) enum Request {
 /// A snapshot and who waits for it.
 pub(super) type Keep = (Save, Ticket<Result<(), AppendError>>);
 
+/// What became of a batch whose commit is certain.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// For each job its offset, or why it was refused.
+    pub(super) verdicts: Vec<Result<u64, AppendError>>,
+    /// Where the shards written to now end.
+    pub(super) heads: Vec<(Shard, u64)>,
+    /// Shards that have another owner.
+    pub(super) lost: Vec<Shard>,
+}
+
+/// A write that is not, or may not be, done.
+#[derive(Debug)]
+pub(super) enum Undone {
+    /// It is not, and will not be; why, in a few words.
+    Failed(String),
+    /// The journal was closed before the store could say.
+    Unknown,
+}
+
+/// How one store writes. Promise: what is answered is certain, however long the store takes to say so.
+pub(super) trait Backend: Send + 'static {
+    /// Writes appends, atomically in each shard and fenced by what is held of it; and keeps snapshots.
+    fn write(
+        &mut self,
+        jobs: &[Job],
+        saves: &[Save],
+        held: &HashMap<Shard, Held>,
+    ) -> impl Future<Output = Result<Outcome, Undone>> + Send;
+
+    /// Takes shards over.
+    fn claim(&mut self, shards: &[Shard]) -> impl Future<Output = Result<Vec<Claim>, Undone>> + Send;
+
+    /// Keeps a version of a quest; `false`: it is there with another text.
+    fn publish(&mut self, source: &PublishedSource) -> impl Future<Output = Result<bool, Undone>> + Send;
+
+    /// Finds out whether writes work again.
+    fn probe(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Writes what was to travel with later appends, and closes.
+    fn finish(self, held: &HashMap<Shard, Held>) -> impl Future<Output = ()> + Send;
+
+    /// Runs SQL on the connection that writes.
+    #[cfg(test)]
+    fn sql(&mut self, sql: &'static str) -> impl Future<Output = Result<(), String>> + Send;
+}
+
 /// The task's state.
 #[derive(Debug)]
-pub(super) struct Writer {
-    line: Line,
+pub(super) struct Writer<B> {
+    backend: B,
     requests: mpsc::Receiver<Request>,
     keeps: mpsc::Receiver<Keep>,
     shared: Arc<Shared>,
     held: HashMap<Shard, Held>,
-    /// Kept until the last write is done: while it is open the folder is locked.
-    _lock: Option<File>,
 }
 
-impl Writer {
+impl<B: Backend> Writer<B> {
     pub(super) fn new(
-        line: Line,
+        backend: B,
         requests: mpsc::Receiver<Request>,
         keeps: mpsc::Receiver<Keep>,
         shared: Arc<Shared>,
-        lock: Option<File>,
     ) -> Self {
-        Self { line, requests, keeps, shared, held: HashMap::new(), _lock: lock }
+        Self { backend, requests, keeps, shared, held: HashMap::new() }
     }
 
     /// Runs until the handle closes or is dropped, and everything queued before is done.
@@ -84,7 +150,7 @@ impl Writer {
                 biased;
                 received = self.requests.recv_many(&mut requests, BATCH) => received,
                 Some(keep) = self.keeps.recv() => { keeps.push(keep); 1 }
-                () = tokio::time::sleep(PROBE), if ill => { self.line.probe().await; continue }
+                () = tokio::time::sleep(PROBE), if ill => { self.backend.probe().await; continue }
             };
             while keeps.len() < SAVES
                 && let Ok(keep) = self.keeps.try_recv()
@@ -96,10 +162,11 @@ impl Writer {
                 break;
             }
         }
-        self.finish().await;
+        self.backend.finish(&self.held).await;
+        self.shared.health.set(Some(Trouble::Closed));
     }
 
-    /// Does what was asked, in order; appends that stand side by side share a transaction.
+    /// Does what was asked, in order; appends that stand side by side share a commit.
     async fn serve(&mut self, requests: &mut Vec<Request>, keeps: &mut Vec<Keep>) {
         let (mut jobs, mut tickets) = (Vec::new(), Vec::new());
         for request in requests.drain(..) {
@@ -115,7 +182,7 @@ impl Writer {
                 Request::Claim(shards, ticket) if ticket.take() => ticket.answer(self.claim(shards).await),
                 Request::Publish(source, ticket) if ticket.take() => ticket.answer(self.publish(source).await),
                 #[cfg(test)]
-                Request::Sql(sql, ticket) if ticket.take() => ticket.answer(self.line.sql(sql).await),
+                Request::Sql(sql, ticket) if ticket.take() => ticket.answer(self.backend.sql(sql).await),
                 Request::Close => self.requests.close(),
                 _ => {}
             }
@@ -124,7 +191,7 @@ impl Writer {
         self.write(jobs, tickets, keeps).await;
     }
 
-    /// One transaction, or two when an append was guilty; then the answers.
+    /// One batch; then the answers.
     async fn write(&mut self, jobs: Vec<Job>, tickets: Vec<Ticket<Result<u64, AppendError>>>, keeps: Vec<Keep>) {
         let (mut ours, mut waiting) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
         for (job, ticket) in jobs.into_iter().zip(tickets) {
@@ -139,11 +206,7 @@ impl Writer {
         if ours.is_empty() && saves.is_empty() {
             return;
         }
-        let mut done = self.transact(&ours, &saves, false).await;
-        if matches!(&done, Err(Undone::Failed(err)) if batch::unique(err)) {
-            done = self.transact(&ours, &saves, true).await;
-        }
-        match done {
+        match self.backend.write(&ours, &saves, &self.held).await {
             Ok(outcome) => {
                 for (shard, head) in outcome.heads {
                     self.held.entry(shard).and_modify(|held| held.head = head);
@@ -152,8 +215,8 @@ impl Writer {
                 waiting.into_iter().zip(outcome.verdicts).for_each(|(ticket, verdict)| ticket.answer(verdict));
                 savers.into_iter().for_each(|saver| saver.answer(Ok(())));
             }
-            Err(Undone::Failed(err)) => {
-                let fault = unavailable(&err);
+            Err(Undone::Failed(why)) => {
+                let fault = AppendError::Unavailable(why);
                 waiting.into_iter().for_each(|ticket| ticket.answer(Err(fault.clone())));
                 savers.into_iter().for_each(|saver| saver.answer(Err(fault.clone())));
             }
@@ -167,105 +230,28 @@ impl Writer {
     fn forget(&mut self, shard: Shard) {
         if self.held.remove(&shard).is_some() {
             tracing::warn!(shard = shard.number(), "shard has another owner");
-        }
-    }
-
-    async fn transact(&mut self, jobs: &[Job], saves: &[Save], one_by_one: bool) -> Result<Outcome, Undone> {
-        let conn = self.line.begin().await?;
-        match batch::fill(conn, jobs, saves, &self.held, &self.shared.acked, one_by_one).await {
-            Ok(outcome) if saves.is_empty() && outcome.verdicts.iter().all(Result::is_err) => {
-                self.line.rollback().await;
-                Ok(outcome)
-            }
-            Ok(outcome) => {
-                self.line.commit(Proof::Batch(jobs, &outcome, &self.held)).await?;
-                Ok(outcome)
-            }
-            Err(err) => Err(self.line.give_up(err).await),
+            self.shared.lose();
         }
     }
 
     async fn claim(&mut self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {
-        match self.try_claim(&shards).await {
+        match self.backend.claim(&shards).await {
             Ok(claims) => {
                 let held = claims.iter().map(|claim| (claim.shard, Held { epoch: claim.epoch, head: claim.head }));
                 self.held.extend(held);
                 Ok(claims)
             }
-            Err(Undone::Failed(err)) => Err(ReadError::Unavailable(err.to_string())),
+            Err(Undone::Failed(why)) => Err(ReadError::Unavailable(why)),
             Err(Undone::Unknown) => Err(ReadError::Unavailable("the journal was closed under way".to_owned())),
         }
     }
 
-    async fn try_claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Undone> {
-        let conn = self.line.begin().await?;
-        let claims = match take_over(conn, shards).await {
-            Ok(claims) => claims,
-            Err(err) => return Err(self.line.give_up(err).await),
-        };
-        self.line.commit(Proof::Claims(&claims)).await?;
-        Ok(claims)
-    }
-
     async fn publish(&mut self, source: PublishedSource) -> Result<(), AppendError> {
-        match self.try_publish(&source).await {
+        match self.backend.publish(&source).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(record::quest_differs(&source.quest, source.version)),
-            Err(Undone::Failed(err)) => Err(unavailable(&err)),
+            Err(Undone::Failed(why)) => Err(AppendError::Unavailable(why)),
             Err(Undone::Unknown) => Err(AppendError::Lost),
         }
     }
-
-    /// `false`: the version is there with another text.
-    async fn try_publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {
-        let conn = self.line.begin().await?;
-        match line::published(conn, source).await {
-            Ok(None) => {}
-            Ok(Some(found)) => {
-                self.line.rollback().await;
-                return Ok(found == source.source);
-            }
-            Err(err) => return Err(self.line.give_up(err).await),
-        }
-        let query = sqlx::query(sql::QUEST_SAVE).bind(source.quest.as_str()).bind(source.version);
-        if let Err(err) = query.bind(source.source.as_str()).execute(conn).await {
-            return Err(self.line.give_up(err).await);
-        }
-        self.line.commit(Proof::Quest(source)).await?;
-        Ok(true)
-    }
-
-    /// Writes what was to travel with later appends, empties the log and closes.
-    async fn finish(mut self) {
-        let acked = |(shard, held): (&Shard, &Held)| Fence {
-            shard: *shard,
-            held: *held,
-            n: 0,
-            acked: self.shared.acked.get(*shard),
-        };
-        let fences: Vec<Fence> = self.held.iter().map(acked).filter(|fence| fence.acked > 0).collect();
-        if let Ok(conn) = self.line.begin().await {
-            let written = batch::fence(conn, &fences).await;
-            if written.is_err() || self.line.commit_now().await.is_err() {
-                self.line.rollback().await;
-                tracing::warn!("delivery cursors were not written at the close");
-            }
-        }
-        self.line.close().await;
-        self.shared.health.set(Some(Trouble::Closed));
-    }
-}
-
-async fn take_over(conn: &mut SqliteConnection, shards: &[Shard]) -> Result<Vec<Claim>, sqlx::Error> {
-    let mut claims = Vec::with_capacity(shards.len());
-    for shard in shards {
-        let row = sqlx::query(sql::CLAIM).bind(shard.number()).fetch_one(&mut *conn).await?;
-        let [epoch, head, out_acked] = [0, 1, 2].map(|column| row.try_get::<i64, _>(column).map(batch::uint));
-        claims.push(Claim { shard: *shard, epoch: epoch?, head: head?, out_acked: out_acked? });
-    }
-    Ok(claims)
-}
-
-fn unavailable(err: &sqlx::Error) -> AppendError {
-    AppendError::Unavailable(Trouble::of(err).text().to_owned())
 }

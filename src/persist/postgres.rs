@@ -1,0 +1,205 @@
+//! The journal in Postgres: the store of a cluster, and of whoever has a database already.
+//!
+//! Two tasks write, each its half of the shards; a few connections read. Promise: as [`super`] says, by appends that
+//! are one statement each, fenced in it, and by refusing a database that may forget. The SQL is in [`sql`].
+
+use super::desk::Desk;
+use super::health::Health;
+use super::writer::Shared;
+use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, new_id};
+use crate::cluster::shard::Shard;
+use crate::ids::EntityId;
+use crate::units::Timestamp;
+use backend::PgBackend;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use lease::Lease;
+use line::Line;
+use reader::Reader;
+use schema::Address;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+mod backend;
+mod batch;
+mod lease;
+mod line;
+mod reader;
+mod schema;
+mod sql;
+#[cfg(test)]
+mod tests;
+
+pub use schema::OpenError;
+
+/// Writers: two had 25 to 40 % more than one, four little more than two.
+const WRITERS: usize = 2;
+/// How a journal is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long an append, a claim or a publication may wait for its turn before it is called back.
+    pub deadline: Duration,
+    /// Whether to claim also what another living node serves: its appends are refused from then on.
+    pub seize: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(5), seize: false }
+    }
+}
+
+/// A journal in a database.
+#[derive(Debug)]
+pub struct PostgresJournal {
+    id: String,
+    reader: Reader,
+    desk: Desk,
+    /// `None`: opened for reading only.
+    lease: Option<Arc<Lease>>,
+    stop: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// Brings a database's schema up to date, making it where there is none; answers with its version before and after.
+pub async fn migrate(url: &str) -> Result<(i64, i64), OpenError> {
+    schema::migrate(&Address::parse(url)?).await
+}
+
+impl PostgresJournal {
+    /// Opens a database whose schema is up to date. What the URL leaves out comes from the usual PG variables.
+    pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
+        let address = Address::parse(url)?;
+        let mut conn = address.connect(line::STATEMENT).await?;
+        schema::check_durability(&address, &mut conn).await?;
+        let id = schema::check(&address, &mut conn).await?;
+        let node: Arc<str> = new_id().map_err(|reason| OpenError::Foreign { at: address.at.clone(), reason })?.into();
+        let shared = Shared::new(Health::default());
+        let lease = Lease::take(&mut conn, Arc::clone(&node), Arc::clone(&shared)).await;
+        let lease = lease.map_err(|err| address.fault(&err))?;
+        let connect = line::settings(address.options.clone(), line::STATEMENT);
+        let mut backends = Vec::with_capacity(WRITERS);
+        for _ in 0..WRITERS {
+            let line = Line::new(connect.clone(), address.connect(line::STATEMENT).await?);
+            backends.push(PgBackend::new(line, Arc::clone(&shared), Arc::clone(&node), options.seize));
+        }
+        let (desk, stop) = (Desk::open(backends, shared, options.deadline), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&lease).run(connect, Some(conn), stop.clone()));
+        let reader = Reader::new(address.options);
+        Ok(Self { id, reader, desk, lease: Some(lease), stop, tasks: Mutex::new(tasks) })
+    }
+
+    /// Opens a database for reading, also beside a running server; changes nothing. Whatever would write answers
+    /// `Unavailable`. All that is read is of one moment, or who compares one shard with another would see an effect
+    /// without its cause.
+    pub async fn open_read_only(url: &str) -> Result<Self, OpenError> {
+        let address = Address::parse(url)?;
+        let mut conn = address.connect(line::STATEMENT).await?;
+        let id = schema::check(&address, &mut conn).await?;
+        let cut = reader::cut(&mut conn).await.map_err(|err| address.fault(&err))?;
+        let reader = Reader::of_one_moment(address.options, cut);
+        let (desk, stop, tasks) = (Desk::read_only(), CancellationToken::new(), Mutex::default());
+        Ok(Self { id, reader, desk, lease: None, stop, tasks })
+    }
+}
+
+impl Journal for PostgresJournal {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
+        async {
+            let claims = self.desk.claim(shards).await?;
+            if let Some(lease) = &self.lease {
+                lease.hold(claims.len());
+            }
+            Ok(claims)
+        }
+        .boxed()
+    }
+
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>> {
+        self.desk.append(append).boxed()
+    }
+
+    fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
+        let entity = entity.clone();
+        async move { self.reader.load(&entity, true).await }.boxed()
+    }
+
+    fn load_entries(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
+        let entity = entity.clone();
+        async move { self.reader.load(&entity, false).await }.boxed()
+    }
+
+    fn load_page(&self, shard: Shard, after: Option<EntityId>, limit: u32) -> BoxFuture<'_, LoadedPage> {
+        async move { self.reader.load_page(shard, after.as_ref(), limit).await }.boxed()
+    }
+
+    fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> BoxFuture<'_, Result<(), AppendError>> {
+        let entity = entity.clone();
+        async move { self.desk.save_snapshot(&entity, seq, state).await }.boxed()
+    }
+
+    fn delivered(&self, shard: Shard, offset: u64) {
+        self.desk.shared.acked.note(shard, offset);
+    }
+
+    fn undelivered(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>> {
+        let after = after.max(self.desk.shared.acked.get(shard));
+        self.reader.undelivered(shard, after, limit).boxed()
+    }
+
+    fn wakes(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<(EntityId, Timestamp)>, ReadError>> {
+        self.reader.wakes(shard).boxed()
+    }
+
+    fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>> {
+        self.reader.scan(shard, after, limit).boxed()
+    }
+
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>> {
+        self.reader.epoch(shard).boxed()
+    }
+
+    fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>> {
+        self.desk.publish(source).boxed()
+    }
+
+    fn published(&self) -> BoxFuture<'_, Result<Vec<PublishedSource>, ReadError>> {
+        self.reader.published().boxed()
+    }
+
+    fn ready(&self) -> Result<(), &'static str> {
+        self.desk.shared.health.check()?;
+        self.lease.as_ref().map_or(Ok(()), |lease| lease.check())
+    }
+
+    fn lost(&self) -> BoxFuture<'_, ()> {
+        self.desk.shared.lost().boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async {
+            self.desk.close().await;
+            self.stop.cancel();
+            let mut tasks = self.tasks.lock().await;
+            while tasks.join_next().await.is_some() {}
+            self.reader.close().await;
+        }
+        .boxed()
+    }
+}
+
+impl Drop for PostgresJournal {
+    fn drop(&mut self) {
+        // A handle that is dropped gives up its lease by itself; nobody waits for that.
+        self.stop.cancel();
+        self.tasks.get_mut().detach_all();
+    }
+}
