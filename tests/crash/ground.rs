@@ -48,17 +48,22 @@ impl Ground {
 
     /// A player's token.
     pub(crate) fn token(&self, player: &PlayerId) -> String {
-        self.mint(player.clone(), Role::Player)
+        self.mint(player.clone(), None, Role::Player)
+    }
+
+    /// A player's token with a name in it.
+    pub(crate) fn token_of(&self, name: &str, player: &PlayerId) -> String {
+        self.mint(player.clone(), Some(name.to_owned()), Role::Player)
     }
 
     /// An operator's token.
     pub(crate) fn operator(&self) -> String {
-        self.mint(PlayerId::new("clerk").expect("an id"), Role::Operator)
+        self.mint(PlayerId::new("clerk").expect("an id"), None, Role::Operator)
     }
 
-    fn mint(&self, sub: PlayerId, role: Role) -> String {
+    fn mint(&self, sub: PlayerId, name: Option<String>, role: Role) -> String {
         let exp = self.clock.now().as_millis() / 1_000 + TOKEN_S;
-        let claims = Claims { sub, exp, name: None, lang: None, role, aud: None, iss: None };
+        let claims = Claims { sub, exp, name, lang: None, role, aud: None, iss: None };
         mint(&self.secret, &claims).expect("the folder's key is long enough")
     }
 

@@ -50,6 +50,11 @@ impl fmt::Display for Story {
 pub(crate) async fn bring(folder: &Folder, ground: &Arc<Ground>, parties: Parties, how: Start) -> Story {
     // Without walkers there is an end to wait for.
     let server = Server::start(folder, Start { walkers: 0, fault: None, ..how }).await;
+    settle(folder, ground, parties, server).await
+}
+
+/// Waits until the teams have finished, checks everything, and ends the server in order.
+pub(crate) async fn settle(folder: &Folder, ground: &Arc<Ground>, parties: Parties, server: Server) -> Story {
     let teams = parties.finish(FINISH).await.unwrap_or_else(|stopped| panic!("a chain has stopped: {stopped}"));
     no_message_waits(folder).await;
 

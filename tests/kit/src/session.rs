@@ -1,7 +1,7 @@
 //! A database session that stays: for locks, open transactions and connections that others would need.
 
 use crate::{Result, Trouble};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// What the session says after each statement, and no statement does.
@@ -18,7 +18,7 @@ pub struct Session {
 impl Session {
     /// From a `psql` that has all its arguments.
     pub(crate) fn open(mut psql: Command) -> Result<Self> {
-        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = psql.spawn().map_err(Trouble::of("psql"))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Trouble::new("psql was to have pipes"));
@@ -36,7 +36,11 @@ impl Session {
         loop {
             let mut line = String::new();
             if self.output.read_line(&mut line).map_err(Trouble::of("psql"))? == 0 {
-                return Err(Trouble::new(format!("psql ended at: {statements}")));
+                let mut reason = String::new();
+                if let Some(errors) = &mut self.child.stderr {
+                    errors.read_to_string(&mut reason).map_err(Trouble::of("psql"))?;
+                }
+                return Err(Trouble::new(format!("psql ended at: {statements}\n{}", reason.trim_end())));
             }
             if line.trim_end() == MARK {
                 return Ok(said.trim_end().to_owned());
