@@ -69,6 +69,7 @@ struct Handle {
     acked: HashMap<Shard, u64>,
     fail: u32,
     crash: bool,
+    mute: bool,
     delays: Option<faults::Delays>,
     gone: Option<&'static str>,
 }
@@ -120,7 +121,7 @@ impl MemoryJournal {
         }
     }
 
-    /// Writes or refuses; the `bool` says that the process dies right after.
+    /// Writes or refuses; the `bool` says that whoever asked never hears of it.
     fn write(&self, append: Append) -> Result<(u64, bool), AppendError> {
         let (mut data, mut handle) = (self.data(), self.handle());
         handle.check()?;
@@ -146,7 +147,7 @@ impl MemoryJournal {
         if crash {
             handle.gone = Some("the process has crashed");
         }
-        Ok((row.head(), crash))
+        Ok((row.head(), crash || std::mem::take(&mut handle.mute)))
     }
 
     /// Entries of a shard in order; a page ends before one that cannot be read, unless it is the first.

@@ -17,7 +17,7 @@ use waystone::persist::memory::MemoryJournal;
 
 /// Milliseconds that a commit may take, most of the time and sometimes.
 const COMMIT: u64 = 8;
-const SLOW_COMMIT: u64 = 400;
+const SLOW_COMMIT: u64 = 3_000;
 
 /// A running node, as the net sees it: once it is dead, nothing of it gets out any more.
 pub struct Host {
@@ -34,7 +34,7 @@ impl Host {
         let journal = data.reopen();
         if let Some(mut chance) = chance.clone() {
             journal.faults().delays(move || {
-                let most = if chance.percent(5) { SLOW_COMMIT } else { COMMIT };
+                let most = if chance.percent(6) { SLOW_COMMIT } else { COMMIT };
                 chance.millis(most)
             });
         }

@@ -14,8 +14,9 @@ use waystone::cluster::router::{Deliver, Request, Response, Undelivered};
 use waystone::ids::EntityId;
 use waystone::quest::entry::Cause;
 
-/// Milliseconds that a request may wait.
+/// Milliseconds that a request may wait, often and now and then.
 const SLOW: u64 = 30;
+const SLOWEST: u64 = 1_500;
 /// Milliseconds after which a letter may come again.
 const LATE: u64 = 5_000;
 
@@ -31,6 +32,7 @@ pub struct Luck {
 enum Fate {
     Fine,
     Slow(Duration),
+    SlowAnswer(Duration),
     NeverCame(bool),
     AnswerLost,
     Twice,
@@ -47,11 +49,17 @@ impl Luck {
         *self.chance.lock().expect("nobody panics with it") = None;
     }
 
-    fn fate(&self) -> Fate {
+    fn fate(&self, request: &Request) -> Fate {
         let mut chance = self.chance.lock().expect("nobody panics with it");
         let Some(chance) = &mut *chance else { return Fate::Fine };
         match chance.below(100) {
-            0..40 => Fate::Slow(chance.millis(SLOW)),
+            // A session that is welcomed late has heard news before.
+            _ if matches!(request, Request::Attach { .. }) && chance.percent(25) => {
+                Fate::SlowAnswer(chance.millis(SLOWEST))
+            }
+            0..30 => Fate::Slow(chance.millis(SLOW)),
+            30..34 => Fate::Slow(chance.millis(SLOWEST)),
+            34..40 => Fate::SlowAnswer(chance.millis(SLOWEST)),
             40..45 => Fate::NeverCame(chance.percent(50)),
             45..51 => Fate::AnswerLost,
             51..57 => Fate::Twice,
@@ -82,11 +90,16 @@ impl Luck {
 impl Deliver for Luck {
     fn deliver(&self, to: EntityId, request: Request) -> BoxFuture<'_, Result<Response, Undelivered>> {
         async move {
-            match self.fate() {
+            match self.fate(&request) {
                 Fate::Fine => self.shards.deliver(to, request).await,
                 Fate::Slow(span) => {
                     tokio::time::sleep(span).await;
                     self.shards.deliver(to, request).await
+                }
+                Fate::SlowAnswer(span) => {
+                    let answer = self.shards.deliver(to, request).await;
+                    tokio::time::sleep(span).await;
+                    answer
                 }
                 Fate::NeverCame(busy) => Err(if busy { Undelivered::Busy } else { Undelivered::Unavailable }),
                 Fate::AnswerLost => {

@@ -1,11 +1,11 @@
 //! The game that is simulated: three steps, a reward for each player, one ticket for two teams; and players whose
-//! streams lie in one shard, so that they share its cursor.
+//! streams lie in one shard with the place's, so that they share its cursor.
 
 use std::sync::LazyLock;
 use waystone::actors::world::World;
 use waystone::cluster::shard::Shard;
 use waystone::content;
-use waystone::ids::{EntityId, PlayerId, QuestId};
+use waystone::ids::{EntityId, PlayerId, QuestId, RegionId};
 use waystone::persist::PublishedSource;
 
 const SOURCE: &str = "
@@ -56,9 +56,9 @@ pub const AWAY: [f64; 2] = [24.942, 60.17];
 
 static PLAYERS: LazyLock<Vec<PlayerId>> = LazyLock::new(|| {
     let id = |n: u32| PlayerId::new(format!("p{n}")).expect("an id");
-    let home = |player: &PlayerId| Shard::of(&EntityId::Player(player.clone()));
-    let first = home(&id(0));
-    (0..).map(id).filter(|player| home(player) == first).take(3).collect()
+    let place = RegionId::new("sim@1:a").expect("an id");
+    let home = Shard::of(&EntityId::Region(place));
+    (0..).map(id).filter(|id| Shard::of(&EntityId::Player(id.clone())) == home).take(3).collect()
 });
 
 /// The players.

@@ -43,6 +43,11 @@ impl<'a> Faults<'a> {
         self.0.handle().delays = Some(Delays(Box::new(choose)));
     }
 
+    /// The next append is written and never answers; others do.
+    pub fn mute_next(&self) {
+        self.0.handle().mute = true;
+    }
+
     /// From now on nothing can be written, or everything again.
     pub fn read_only(&self, on: bool) {
         self.0.handle().fail = if on { u32::MAX } else { 0 };
