@@ -278,3 +278,6 @@ impl EntityState {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
