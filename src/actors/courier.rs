@@ -315,7 +315,7 @@ mod tests {
             };
             let append = Append { entity: entity.clone(), entry: entry.clone(), wake: None };
             let offset = self.journal.append(append).await.expect("memory takes it");
-            Stored { entity: entity.clone(), offset, entry }
+            Stored { entity: entity.clone(), offset, epoch: 0, entry }
         }
 
         async fn all_carried(&self) {

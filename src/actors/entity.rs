@@ -18,7 +18,7 @@ use crate::quest::{guidance, view};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 /// Entries between two snapshots: bounds how much a cold start must read.
 const SNAPSHOT_EVERY: u64 = 50;
@@ -114,27 +114,27 @@ impl EntityState {
         if self.aggregate.is_some() {
             return Ok(());
         }
-        let loaded = self.node.journal.load(&self.id).await.map_err(|err| {
+        let out_of_service = |err| {
             error!(entity = %self.id, %err, "an entity cannot be read and is out of service");
             Undelivered::Unavailable
-        })?;
-        let mut aggregate = match &loaded.snapshot {
-            Some((_, bytes)) => serde_json::from_slice(bytes).map_err(|err| {
-                error!(entity = %self.id, %err, "a snapshot cannot be read; the entity is out of service");
-                Undelivered::Unavailable
-            })?,
-            None => Aggregate::new(self.id.clone()),
         };
+        let mut loaded = self.node.journal.load(&self.id).await.map_err(out_of_service)?;
+        let mut restored = loaded.restore(&self.id);
+        if restored.is_none() {
+            warn!(entity = %self.id, "a snapshot cannot be read; the entity is made of its entries");
+            loaded = self.node.journal.load_entries(&self.id).await.map_err(out_of_service)?;
+            restored = loaded.restore(&self.id);
+        }
         self.snapshot = loaded.snapshot.map_or(0, |(seq, _)| seq);
-        loaded.tail.iter().for_each(|entry| aggregate.apply(entry));
-        self.aggregate = Some(aggregate);
-        Ok(())
+        self.aggregate = restored;
+        self.aggregate.as_ref().map(|_| ()).ok_or(Undelivered::Unavailable)
     }
 
     async fn decide(&mut self, message: Message) -> Result<Option<serde_json::Value>, Undelivered> {
         if self.node.courier.is_full() {
             return Err(Undelivered::Busy);
         }
+        let mut repeated = false;
         for _ in 0..CONFLICTS_MAX {
             self.load().await?;
             let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
@@ -156,6 +156,12 @@ impl EntityState {
                     error!(entity = %self.id, reason, "the entity's state was stale; it is read anew");
                     self.aggregate = None;
                 }
+                // Long ago, or the state would have known it: read anew once, in case it was stale.
+                Err(AppendError::Repeated(_)) if repeated => break,
+                Err(AppendError::Repeated(_)) => {
+                    repeated = true;
+                    self.aggregate = None;
+                }
                 Err(AppendError::Lost) => {
                     self.aggregate = None;
                     return Err(Undelivered::Unavailable);
@@ -164,6 +170,7 @@ impl EntityState {
             }
         }
         Err(match message.cause {
+            Some(Cause::Message(_)) if repeated => return Ok(None),
             // Its answer is no longer kept, only that it was done; saying so beats asking for another try for ever.
             Some(Cause::Client { .. }) => Undelivered::Refused(Refusal::command_conflict(
                 "this command id was used long ago and its answer is not kept; make a new id for each command",
@@ -194,7 +201,7 @@ impl EntityState {
         faults::reach(Point::AfterAppend);
         self.tell_session(&next, &entry);
         let answer = entry.reply.clone();
-        let stored = Stored { entity: self.id.clone(), offset, entry };
+        let stored = Stored { entity: self.id.clone(), offset, epoch: 0, entry };
         self.node.courier.take(begun, &stored);
         self.node.overview.committed(&next, &stored);
         self.node.counters.entry();
@@ -271,3 +278,6 @@ impl EntityState {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

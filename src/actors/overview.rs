@@ -60,7 +60,7 @@ impl OverviewBoard {
             |team: &TeamId| self.lock().teams.get(team).map_or_else(|| team.to_string(), |card| card.name.clone());
         let happenings = happening::of(stored, catalog, &name);
         let mut board = self.lock();
-        board.project(state, stored);
+        board.project(state);
         for happening in happenings {
             let happening = Arc::new(happening);
             if board.recent.len() == RECENT_KEPT {
@@ -73,8 +73,8 @@ impl OverviewBoard {
     }
 
     /// Takes in an entity as it was at the end of the last run, unless it has spoken since.
-    pub fn restored(&self, state: &Aggregate, last: &Stored) {
-        self.lock().project(state, last);
+    pub fn restored(&self, state: &Aggregate) {
+        self.lock().project(state);
     }
 
     /// What happens from now on.
@@ -110,13 +110,13 @@ impl OverviewBoard {
 }
 
 impl Board {
-    fn project(&mut self, state: &Aggregate, stored: &Stored) {
-        let taken = self.taken.entry(stored.entity.clone()).or_default();
+    fn project(&mut self, state: &Aggregate) {
+        let taken = self.taken.entry(state.id.clone()).or_default();
         if *taken >= state.seq {
             return;
         }
         *taken = state.seq;
-        match (&state.state, &stored.entity) {
+        match (&state.state, &state.id) {
             (State::Team(team), EntityId::Team(id)) => {
                 self.teams.insert(id.clone(), team_card(team, id));
             }
@@ -128,7 +128,7 @@ impl Board {
                     }
                 }
             }
-            (State::Player(player), EntityId::Player(id)) => self.project_reviews(player, id, stored.entry.at),
+            (State::Player(player), EntityId::Player(id)) => self.project_reviews(player, id, state.at),
             _ => {}
         }
     }

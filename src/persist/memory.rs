@@ -37,8 +37,8 @@ struct Data {
 struct Row {
     epoch: u64,
     out_acked: u64,
-    /// By offset, from 1: whose entry, and its number.
-    log: Vec<(EntityId, u64)>,
+    /// By offset, from 1: whose entry, its number, and the epoch.
+    log: Vec<(EntityId, u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ impl MemoryJournal {
         }
         let stream = data.streams.entry(append.entity.clone()).or_default();
         stream.push(&append)?;
-        row.log.push((append.entity, append.entry.seq));
+        row.log.push((append.entity, append.entry.seq, row.epoch));
         row.ack(handle.acked.get(&shard).copied().unwrap_or(0));
         let crash = std::mem::take(&mut handle.crash);
         if crash {
@@ -146,7 +146,7 @@ impl MemoryJournal {
         let Some(row) = data.shards.get(&shard) else { return Ok(Vec::new()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut page = Vec::new();
-        for (offset, (entity, seq)) in (1_u64..).zip(&row.log).filter(|(offset, _)| *offset > after) {
+        for (offset, (entity, seq, epoch)) in (1_u64..).zip(&row.log).filter(|(offset, _)| *offset > after) {
             let record = &data.streams[entity].records[place(*seq)];
             if page.len() >= limit {
                 break;
@@ -155,7 +155,7 @@ impl MemoryJournal {
                 continue;
             }
             match record::decode(entity, offset, *seq, record.ver, &record.payload) {
-                Ok(entry) => page.push(Stored { entity: entity.clone(), offset, entry }),
+                Ok(entry) => page.push(Stored { entity: entity.clone(), offset, epoch: *epoch, entry }),
                 Err(err) if page.is_empty() => return Err(err),
                 Err(_) => break,
             }
@@ -342,6 +342,11 @@ impl Journal for MemoryJournal {
         std::future::ready(self.page(shard, after, limit, false)).boxed()
     }
 
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>> {
+        let epoch = self.reading().map(|data| data.shards.get(&shard).map_or(0, |row| row.epoch));
+        std::future::ready(epoch).boxed()
+    }
+
     fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>> {
         let mut published = self.handle().check();
         if published.is_ok() {
@@ -384,38 +389,4 @@ impl Journal for MemoryJournal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::persist::suite::{append, claim_all, player, seqs};
-
-    const SHORT: Duration = Duration::from_millis(20);
-
-    #[tokio::test]
-    async fn a_crash_after_the_commit_never_answers_and_loses_nothing() {
-        let (journal, ada) = (MemoryJournal::new(), player("ada"));
-        claim_all(&journal).await;
-        journal.faults().crash_after_commit();
-        assert!(tokio::time::timeout(SHORT, journal.append(append(&ada, 1))).await.is_err(), "it answered");
-        assert!(matches!(journal.append(append(&ada, 2)).await, Err(AppendError::Unavailable(_))));
-        assert!(journal.ready().is_err());
-        let next = journal.reopen();
-        claim_all(&next).await;
-        assert_eq!(seqs(&next, &ada).await, [1]);
-        next.append(append(&ada, 2)).await.expect("the stream goes on");
-    }
-
-    #[tokio::test]
-    async fn failures_and_delays_are_as_many_and_as_long_as_asked() {
-        let (journal, ada) = (MemoryJournal::new(), player("ada"));
-        claim_all(&journal).await;
-        journal.faults().fail_next(2);
-        for _ in 0..2 {
-            assert!(matches!(journal.append(append(&ada, 1)).await, Err(AppendError::Unavailable(_))));
-        }
-        journal.append(append(&ada, 1)).await.expect("the faults are used up");
-        journal.faults().delay(SHORT);
-        let asked = tokio::time::Instant::now();
-        journal.append(append(&ada, 2)).await.expect("the next");
-        assert!(asked.elapsed() >= SHORT);
-    }
-}
+mod tests;

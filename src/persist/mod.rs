@@ -11,6 +11,7 @@
 
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, QuestId};
+use crate::quest::aggregate::Aggregate;
 use crate::quest::entry::Entry;
 use crate::units::Timestamp;
 use futures_util::future::BoxFuture;
@@ -66,7 +67,10 @@ pub enum AppendError {
     /// the entry is there.
     #[error("the shard has another owner")]
     Lost,
-    /// The position, the cause or an award stands already: reload the entity.
+    /// The cause has an entry already: what was asked was done before.
+    #[error("it was done before: {0}")]
+    Repeated(String),
+    /// The position or an award stands already: reload the entity.
     #[error("the entity's stream is not where it was thought to be: {0}")]
     Conflict(String),
     /// The store cannot write now (locked, full, gone); the same append may succeed later.
@@ -103,6 +107,21 @@ pub struct Loaded {
     pub tail: Vec<Entry>,
 }
 
+impl Loaded {
+    /// The entity as it stands; `None` when its snapshot is of no use: then it is made of its entries
+    /// ([`Journal::load_entries`]).
+    pub fn restore(&self, id: &EntityId) -> Option<Aggregate> {
+        let mut aggregate = match &self.snapshot {
+            Some((seq, bytes)) => {
+                serde_json::from_slice::<Aggregate>(bytes).ok().filter(|kept| kept.seq == *seq && kept.id == *id)?
+            }
+            None => Aggregate::new(id.clone()),
+        };
+        self.tail.iter().for_each(|entry| aggregate.apply(entry));
+        Some(aggregate)
+    }
+}
+
 /// Entities of a shard in the order of their ids, each as stored or with the fault of reading it.
 pub type LoadedPage = Result<Vec<(EntityId, Result<Loaded, ReadError>)>, ReadError>;
 
@@ -113,6 +132,9 @@ pub struct Stored {
     pub entity: EntityId,
     /// Its shard's offset: dense, from 1.
     pub offset: u64,
+    /// The shard's epoch in which it was written: whose it was then. 0 where it has just been written and was not
+    /// read back.
+    pub epoch: u64,
     /// The entry.
     pub entry: Entry,
 }
@@ -168,6 +190,9 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// All entries of a shard after an offset, in order, `limit` at most: for projections and for `verify`.
     /// Pages end as those of [`Self::undelivered`] do.
     fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>>;
+
+    /// A shard's epoch now; 0 before its first claim. No entry bears a later one.
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>>;
 
     /// Keeps a version of a quest. The same version with the same text is no error; with another text it is.
     fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>>;

@@ -77,9 +77,11 @@ impl PostgresJournal {
         schema::check_durability(&address, &mut conn).await?;
         let id = schema::check(&address, &mut conn).await?;
         let node: Arc<str> = new_id().map_err(|reason| OpenError::Foreign { at: address.at.clone(), reason })?.into();
-        let lease = Lease::take(&mut conn, Arc::clone(&node)).await.map_err(|err| address.fault(&err))?;
+        let shared = Shared::new(Health::default());
+        let lease = Lease::take(&mut conn, Arc::clone(&node), Arc::clone(&shared)).await;
+        let lease = lease.map_err(|err| address.fault(&err))?;
         let connect = line::settings(address.options.clone(), line::STATEMENT);
-        let (shared, mut backends) = (Shared::new(Health::default()), Vec::with_capacity(WRITERS));
+        let mut backends = Vec::with_capacity(WRITERS);
         for _ in 0..WRITERS {
             let line = Line::new(connect.clone(), address.connect(line::STATEMENT).await?);
             backends.push(PgBackend::new(line, Arc::clone(&shared), Arc::clone(&node), options.seize));
@@ -111,7 +113,14 @@ impl Journal for PostgresJournal {
     }
 
     fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
-        self.desk.claim(shards).boxed()
+        async {
+            let claims = self.desk.claim(shards).await?;
+            if let Some(lease) = &self.lease {
+                lease.hold(claims.len());
+            }
+            Ok(claims)
+        }
+        .boxed()
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>> {
@@ -152,6 +161,10 @@ impl Journal for PostgresJournal {
 
     fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>> {
         self.reader.scan(shard, after, limit).boxed()
+    }
+
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>> {
+        self.reader.epoch(shard).boxed()
     }
 
     fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>> {

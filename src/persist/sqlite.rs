@@ -166,6 +166,10 @@ impl Journal for SqliteJournal {
         self.reader.scan(shard, after, limit).boxed()
     }
 
+    fn epoch(&self, shard: Shard) -> BoxFuture<'_, Result<u64, ReadError>> {
+        self.reader.epoch(shard).boxed()
+    }
+
     fn publish(&self, source: PublishedSource) -> BoxFuture<'_, Result<(), AppendError>> {
         self.desk.publish(source).boxed()
     }

@@ -233,7 +233,9 @@ pub(super) fn named(entity: &EntityId, seq: u64, name: &str) -> Append {
 #[track_caller]
 pub(super) fn assert_conflict(result: &Result<u64, AppendError>, word: &str) {
     match result {
-        Err(AppendError::Conflict(text)) => assert!(text.starts_with(word), "{text:?} does not say {word:?}"),
+        Err(AppendError::Conflict(text) | AppendError::Repeated(text)) => {
+            assert!(text.starts_with(word), "{text:?} does not say {word:?}")
+        }
         other => panic!("{other:?} is no conflict"),
     }
 }
@@ -309,6 +311,7 @@ suite! {
         a_shard_is_loaded_page_by_page
         entries_can_be_read_past_a_snapshot
         an_entity_that_cannot_be_read_spoils_no_page
+        an_entry_bears_the_epoch_of_its_writing
         publishing_again_is_no_fault
         another_text_of_a_version_is_refused
         an_unknown_event_stops_its_entity_only

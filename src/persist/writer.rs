@@ -53,6 +53,11 @@ impl Shared {
     pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
     }
+
+    /// Notes that a shard has been lost to another owner.
+    pub(super) fn lose(&self) {
+        self.lost.cancel();
+    }
 }
 
 /// What the writer is asked for, in order.
@@ -225,7 +230,7 @@ impl<B: Backend> Writer<B> {
     fn forget(&mut self, shard: Shard) {
         if self.held.remove(&shard).is_some() {
             tracing::warn!(shard = shard.number(), "shard has another owner");
-            self.shared.lost.cancel();
+            self.shared.lose();
         }
     }
 

@@ -25,6 +25,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Answers kept for clients that ask again: a phone has a handful of commands in flight.
 const ANSWERS_KEPT: usize = 64;
 
+/// Senders whose last message is remembered: a team hears from its members and places, a player from a quest's places;
+/// only an area that keeps stock for thousands of teams hears from more.
+const SENDERS_KEPT: usize = 1_024;
+
 /// A message to an entity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -85,9 +89,12 @@ pub struct Aggregate {
     pub id: EntityId,
     /// The number of its last entry.
     pub seq: u64,
-    /// Of each entity that wrote: the last message taken in. Messages of one sender come in order.
+    /// When its last entry was decided.
+    pub at: Timestamp,
+    /// Of each entity that wrote lately: the last message taken in (its entry and place), and by which entry of ours.
+    /// Messages of one sender come in order.
     #[serde(with = "as_pairs")]
-    heard: BTreeMap<EntityId, (u64, u16)>,
+    heard: BTreeMap<EntityId, (u64, u16, u64)>,
     /// Answers to clients' commands, oldest first: cause, fingerprint, answer.
     answers: VecDeque<(String, u64, Value)>,
     /// Natural keys of all awards.
@@ -117,7 +124,7 @@ impl Aggregate {
             EntityId::Region(_) => State::Region(Region::default()),
         };
         let (heard, answers, awards) = (BTreeMap::new(), VecDeque::new(), BTreeSet::new());
-        Self { id, seq: 0, heard, answers, awards, state }
+        Self { id, seq: 0, at: Timestamp::from_millis(0), heard, answers, awards, state }
     }
 
     /// Decides a message at a time. An error is a refusal to a client: nothing has happened.
@@ -156,9 +163,11 @@ impl Aggregate {
     pub fn apply(&mut self, entry: &Entry) {
         debug_assert_eq!(entry.seq, self.seq + 1, "entries of {} out of order", self.id);
         self.seq = entry.seq;
+        self.at = entry.at;
         match &entry.cause {
             Some(Cause::Message(MessageId { sender, seq, n })) => {
-                self.heard.insert(sender.clone(), (*seq, *n));
+                self.heard.insert(sender.clone(), (*seq, *n, entry.seq));
+                self.forget_the_longest_silent();
             }
             Some(cause @ Cause::Client { fingerprint, .. }) => {
                 let answer = entry.reply.clone().unwrap_or(Value::Null);
@@ -185,6 +194,16 @@ impl Aggregate {
         }
     }
 
+    /// Bounds what is remembered of senders. A repeat of one that was forgotten is refused by the journal, which has
+    /// every cause for ever.
+    fn forget_the_longest_silent(&mut self) {
+        if self.heard.len() > SENDERS_KEPT
+            && let Some(silent) = self.heard.iter().min_by_key(|(_, (.., ours))| *ours).map(|(id, _)| id.clone())
+        {
+            self.heard.remove(&silent);
+        }
+    }
+
     /// When it wants to be woken, if at all.
     pub fn due(&self, catalog: &Catalog, now: Timestamp) -> Option<Timestamp> {
         match &self.state {
@@ -197,7 +216,7 @@ impl Aggregate {
     fn recognize(&self, message: &Message) -> Result<Option<Option<Value>>, Refusal> {
         match &message.cause {
             Some(Cause::Message(id)) => {
-                let heard = self.heard.get(&id.sender).is_some_and(|last| *last >= (id.seq, id.n));
+                let heard = self.heard.get(&id.sender).is_some_and(|(seq, n, _)| (*seq, *n) >= (id.seq, id.n));
                 Ok(heard.then_some(None))
             }
             Some(cause @ Cause::Client { fingerprint, .. }) => {

@@ -7,12 +7,15 @@ use crate::quest::aggregate::Aggregate;
 use crate::quest::catalog::Catalog;
 use crate::quest::entry::{Cause, Entry, MessageId};
 use crate::quest::event::Event;
+use crate::verify::blank;
+use crate::verify::history::History;
 use crate::verify::letters::{Due, Letters};
+use crate::verify::parts::Parts;
 use crate::verify::player::PlayerFold;
 use crate::verify::region::RegionFold;
 use crate::verify::team::TeamFold;
+use crate::verify::trial::Trial;
 use crate::verify::verdict::{Difference, Verdict};
-use crate::verify::{blank, letters};
 use std::collections::{BTreeMap, HashSet};
 
 /// A verification under way.
@@ -21,15 +24,21 @@ pub struct Check<'a> {
     catalog: &'a Catalog,
     verdict: Verdict,
     letters: Letters,
+    parts: Parts,
+    trial: Option<Trial<'a>>,
     /// Entities of the shard in hand.
     hands: BTreeMap<EntityId, Hand>,
     offset: u64,
+    /// The epoch of the last entry.
+    epoch: u64,
 }
 
 /// An entity in hand.
 #[derive(Debug)]
 struct Hand {
     seq: u64,
+    /// The epoch of its last entry.
+    epoch: u64,
     /// Hashes of award keys and of clients' commands.
     awards: HashSet<u64>,
     commands: HashSet<u64>,
@@ -48,20 +57,27 @@ enum Fold {
 impl Verdict {
     /// Notes a difference.
     pub(super) fn differ(&mut self, entity: &EntityId, seq: u64, check: &'static str, message: String) {
-        self.differences.push(Difference { entity: entity.to_string(), seq, check, message });
+        self.differences.push(Difference { entity: entity.to_string(), seq, check, message, history: None });
     }
 }
 
 impl<'a> Check<'a> {
     /// Begins.
     pub fn new(catalog: &'a Catalog) -> Self {
-        let (verdict, letters) = (Verdict::default(), letters::Letters::default());
-        Self { catalog, verdict, letters, hands: BTreeMap::new(), offset: 0 }
+        let (verdict, letters, parts) = (Verdict::default(), Letters::default(), Parts::default());
+        Self { catalog, verdict, letters, parts, trial: None, hands: BTreeMap::new(), offset: 0, epoch: 0 }
+    }
+
+    /// Holds a history against the journal of this id as well.
+    pub fn with_history(mut self, history: &'a History, journal: &str) -> Self {
+        self.trial = Some(Trial::new(history, journal, &mut self.verdict));
+        self
     }
 
     /// Notes a difference that shows outside of the entries.
     pub fn differ(&mut self, entity: &str, seq: u64, check: &'static str, message: String) {
-        self.verdict.differences.push(Difference { entity: entity.to_owned(), seq, check, message });
+        let (entity, history) = (entity.to_owned(), None);
+        self.verdict.differences.push(Difference { entity, seq, check, message, history });
     }
 
     /// Notes that the entry at an offset of the shard in hand cannot be read, and goes on behind it.
@@ -72,7 +88,7 @@ impl<'a> Check<'a> {
 
     /// Takes in the next entry of the shard in hand.
     pub fn take(&mut self, shard: Shard, stored: &Stored) {
-        let Stored { entity: id, offset, entry } = stored;
+        let Stored { entity: id, offset, epoch, entry } = stored;
         self.verdict.entries += 1;
         self.verdict.awards += entry.awards.len() as u64;
         if *offset != self.offset + 1 {
@@ -80,12 +96,20 @@ impl<'a> Check<'a> {
             self.verdict.differ(id, entry.seq, "offsets", message);
         }
         self.offset = *offset;
+        if *epoch < self.epoch || *epoch == 0 {
+            let message = format!("it was written in epoch {epoch} of its shard, after one of epoch {}", self.epoch);
+            self.verdict.differ(id, entry.seq, "epoch", message);
+        }
+        self.epoch = *epoch;
         if Shard::of(id) != shard {
             let message = format!("it is stored in shard {}, not {}", shard.number(), Shard::of(id).number());
             self.verdict.differ(id, entry.seq, "shard", message);
         }
         let hand = self.hands.entry(id.clone()).or_insert_with(|| Hand::new(id));
-        hand.number(id, entry, &mut self.verdict);
+        hand.number(id, (entry, *epoch), &mut self.verdict);
+        if let (Fold::Player(fold), Some(trial)) = (&hand.fold, &mut self.trial) {
+            trial.player_before(id, entry, fold, &mut self.verdict);
+        }
         let (mut due, mut got) = (Vec::new(), Vec::new());
         let known = |key: &str| hand.awards.contains(&stable_hash(key.bytes()));
         let both = (&mut self.letters, &mut self.verdict);
@@ -98,6 +122,11 @@ impl<'a> Check<'a> {
             Fold::Team(fold) => {
                 let news = fold.take(id, entry, self.catalog, both);
                 due = news.due;
+                let could = |player: &_| fold.open_to(player, self.catalog);
+                self.parts.of_team(id, entry, could, &mut self.verdict);
+                if let (Some(trial), EntityId::Team(team)) = (&mut self.trial, id) {
+                    trial.team_after(team, fold);
+                }
                 news.keys
             }
             Fold::Region(fold) => fold.take(id, entry, self.catalog, both),
@@ -108,7 +137,11 @@ impl<'a> Check<'a> {
 
     /// Notes the letter that an entry heard, and those that it sent.
     fn carry(&mut self, shard: Shard, stored: &Stored, mut due: Vec<(EntityId, Due)>, got: Vec<Due>) {
-        let Stored { entity: id, offset, entry } = stored;
+        let Stored { entity: id, offset, entry, .. } = stored;
+        self.parts.of_player(id, entry, &mut self.verdict);
+        if let Some(trial) = &mut self.trial {
+            trial.entry(id, entry, &mut self.verdict);
+        }
         if let Some(Cause::Message(cause)) = &entry.cause
             && let Err(message) = self.letters.heard(cause, id, entry.seq, got)
         {
@@ -153,9 +186,16 @@ impl<'a> Check<'a> {
     /// Ends the shard in hand; its letters are acknowledged up to an offset.
     pub fn end_of_shard(&mut self, shard: Shard, acked: u64) {
         self.letters.acked(shard, acked);
-        self.offset = 0;
+        (self.offset, self.epoch) = (0, 0);
         for (id, hand) in std::mem::take(&mut self.hands) {
             self.verdict.entities += 1;
+            if let Some(trial) = &mut self.trial {
+                match (&id, &hand.fold) {
+                    (_, Fold::Player(fold)) => trial.end_of_player(&id, fold, &mut self.verdict),
+                    (EntityId::Team(team), Fold::Team(fold)) => trial.end_of_team(team, fold, &mut self.verdict),
+                    _ => {}
+                }
+            }
             let Some(Aggregate { state, .. }) = &hand.state else { continue };
             match &hand.fold {
                 Fold::Player(fold) => fold.compare(&id, state, &mut self.verdict),
@@ -165,9 +205,21 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// No entry of the shard in hand may bear a later epoch than the shard's own.
+    pub fn owned_in(&mut self, shard: Shard, epoch: u64) {
+        if self.epoch > epoch {
+            let message = format!("its last entry is of epoch {}, the shard itself of {epoch}", self.epoch);
+            self.differ(&format!("shard {}", shard.number()), 0, "epoch", message);
+        }
+    }
+
     /// Compares what only all shards together show.
     pub fn finish(mut self) -> Verdict {
         self.letters.finish(&mut self.verdict);
+        self.parts.finish(&mut self.verdict);
+        if let Some(trial) = self.trial {
+            trial.finish(&mut self.verdict);
+        }
         self.verdict
     }
 }
@@ -179,11 +231,11 @@ impl Hand {
             EntityId::Team(_) => Fold::Team(Box::default()),
             EntityId::Region(_) => Fold::Region(RegionFold::default()),
         };
-        Self { seq: 0, awards: HashSet::new(), commands: HashSet::new(), fold, state: Some(blank(id)) }
+        Self { seq: 0, epoch: 0, awards: HashSet::new(), commands: HashSet::new(), fold, state: Some(blank(id)) }
     }
 
     /// Numbers, kinds and commands; and the state as `evolve` makes it.
-    fn number(&mut self, id: &EntityId, entry: &Entry, verdict: &mut Verdict) {
+    fn number(&mut self, id: &EntityId, (entry, epoch): (&Entry, u64), verdict: &mut Verdict) {
         let own = |event: &Event| {
             matches!(
                 (id, event),
@@ -199,6 +251,11 @@ impl Hand {
         if !matches!(id, EntityId::Player(_)) && !entry.notices.is_empty() {
             verdict.differ(id, entry.seq, "notices", "only players are told anything".to_owned());
         }
+        if entry.seq <= self.seq && epoch == self.epoch {
+            let message = format!("entry {} stands already: epoch {epoch} has two writers", entry.seq);
+            verdict.differ(id, entry.seq, "writer", message);
+        }
+        self.epoch = epoch;
         if entry.seq != self.seq + 1 {
             verdict.differ(id, entry.seq, "sequence", format!("entry {} follows {}", entry.seq, self.seq));
         }

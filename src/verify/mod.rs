@@ -7,13 +7,18 @@
 //! were written to between two shards, a message would be heard that was never sent.
 
 mod check;
+pub mod history;
 mod letters;
+mod news;
+mod parts;
 mod player;
 mod region;
 mod team;
+mod trial;
 pub mod verdict;
 
 pub use check::Check;
+pub use history::{History, Recorder};
 pub use verdict::{Difference, Verdict};
 
 use crate::cluster::shard::Shard;
@@ -28,8 +33,17 @@ const BATCH: u32 = 1_000;
 
 /// Verifies a journal. An error says that it cannot be read, a difference that what it says cannot all be true.
 pub async fn verify(journal: &dyn Journal) -> Result<Verdict, ReadError> {
+    verify_with(journal, None).await
+}
+
+/// Verifies a journal, and holds a history of what clients were told against it. The history must have been read
+/// before the journal is, or its clients must have stopped.
+pub async fn verify_with(journal: &dyn Journal, history: Option<&History>) -> Result<Verdict, ReadError> {
     let (catalog, unread) = catalog(journal).await?;
     let mut check = Check::new(&catalog);
+    if let Some(history) = history {
+        check = check.with_history(history, journal.id());
+    }
     for (quest, message) in unread {
         check.differ(&quest, 0, "quest", message);
     }
@@ -87,6 +101,7 @@ async fn read_shard(journal: &dyn Journal, check: &mut Check<'_>, shard: Shard) 
         Err(err) => return Err(err),
     };
     let acked = first.map_or(offset, |first| first - 1);
+    check.owned_in(shard, journal.epoch(shard).await?);
     check.end_of_shard(shard, acked);
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! A player's facts, folded a second time: what they earned, and by which letter.
 
-use crate::ids::{EntityId, QuestId};
+use crate::ids::{BadgeId, EntityId, QuestId, StepId, TeamId};
 use crate::quest::aggregate::State;
 use crate::quest::entry::{Cause, Entry};
 use crate::quest::event::{Event, PlayerEvent, RunRef};
+use crate::quest::notice::What;
 use crate::verify::letters::{Due, Letters};
 use crate::verify::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,8 @@ pub(super) struct PlayerFold {
     badges: BTreeSet<String>,
     runs: BTreeMap<QuestId, RunRef>,
     notices: u64,
+    team: Option<TeamId>,
+    teams: BTreeSet<TeamId>,
 }
 
 /// What one entry brought.
@@ -75,9 +78,18 @@ impl PlayerFold {
                     keys.push(key.clone());
                     got.push(Due { key, points: 0, quest: quest.clone(), badge: Some(badge.to_string()) });
                 }
+                PlayerEvent::TeamJoined { team } => {
+                    self.teams.insert(team.clone());
+                    self.team = Some(team.clone());
+                }
+                PlayerEvent::TeamLeft { team } if self.team.as_ref() == Some(team) => self.team = None,
                 _ => {}
             }
         }
+        if notices_of(entry) != facts_of(entry) {
+            verdict.differ(id, entry.seq, "notice", "it tells of other points or badges than its facts".to_owned());
+        }
+        self.codes(id, entry, &mut got, verdict);
         for key in &keys {
             letters.earned(id, key, entry.seq);
         }
@@ -86,6 +98,43 @@ impl PlayerFold {
             verdict.differ(id, entry.seq, "undue", format!("{} comes from no team", got[0].key));
         }
         Earned { keys, got }
+    }
+
+    /// Codes that it is told of: like awards, each must come from the team.
+    fn codes(&self, id: &EntityId, entry: &Entry, got: &mut Vec<Due>, verdict: &mut Verdict) {
+        for notice in &entry.notices {
+            let What::CodeGiven { quest, pool, number, code } = &notice.what else { continue };
+            if *code != format!("{}-{number:04}", pool.to_uppercase()) {
+                verdict.differ(id, entry.seq, "notice", format!("number {number} of {pool} is told as {code}"));
+            }
+            let key = self.key(quest, &format!("code:{pool}:{number}"));
+            got.push(Due { key, points: 0, quest: quest.clone(), badge: None });
+        }
+    }
+
+    /// Notices so far.
+    pub fn notices(&self) -> u64 {
+        self.notices
+    }
+
+    /// Points so far.
+    pub fn points(&self) -> i64 {
+        self.points
+    }
+
+    /// Badges so far, in order.
+    pub fn badges(&self) -> impl Iterator<Item = &str> {
+        self.badges.iter().map(String::as_str)
+    }
+
+    /// The team now.
+    pub fn team(&self) -> Option<&TeamId> {
+        self.team.as_ref()
+    }
+
+    /// Whether it has been in a team up to now.
+    pub fn was_in(&self, team: &TeamId) -> bool {
+        self.teams.contains(team)
     }
 
     fn key(&self, quest: &QuestId, what: &str) -> String {
@@ -109,4 +158,40 @@ impl PlayerFold {
             verdict.differ(id, 0, "notices", message);
         }
     }
+}
+
+/// Something earned, as a fact has it and as a notice does.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Gain<'a> {
+    Step(&'a StepId, bool, i64),
+    Points(i64),
+    Badge(&'a BadgeId),
+}
+
+fn facts_of(entry: &Entry) -> Vec<(&QuestId, Gain<'_>)> {
+    let facts = entry.events.iter().filter_map(|event| match event {
+        Event::Player(PlayerEvent::StepCompleted { quest, step, mine, points }) => {
+            Some((quest, Gain::Step(step, *mine, *points)))
+        }
+        Event::Player(PlayerEvent::PointsGiven { quest, points }) => Some((quest, Gain::Points(*points))),
+        Event::Player(PlayerEvent::BadgeGiven { quest, badge }) => Some((quest, Gain::Badge(badge))),
+        _ => None,
+    });
+    sorted(facts)
+}
+
+fn notices_of(entry: &Entry) -> Vec<(&QuestId, Gain<'_>)> {
+    let notices = entry.notices.iter().filter_map(|notice| match &notice.what {
+        What::StepCompleted { quest, step, mine, points, .. } => Some((quest, Gain::Step(step, *mine, *points))),
+        What::PointsGiven { quest, points, team: false } => Some((quest, Gain::Points(*points))),
+        What::BadgeGiven { quest, badge } => Some((quest, Gain::Badge(badge))),
+        _ => None,
+    });
+    sorted(notices)
+}
+
+fn sorted<'a>(gains: impl Iterator<Item = (&'a QuestId, Gain<'a>)>) -> Vec<(&'a QuestId, Gain<'a>)> {
+    let mut gains: Vec<_> = gains.collect();
+    gains.sort();
+    gains
 }

@@ -3,11 +3,13 @@
 use crate::ids::{EntityId, PlayerId, QuestId, StepId};
 use crate::quest::aggregate::State;
 use crate::quest::catalog::Catalog;
-use crate::quest::command::{Command, News, PlayerCommand};
 use crate::quest::definition::{Condition, Each, Give, Quest, Step, Verb};
 use crate::quest::entry::Entry;
 use crate::quest::event::{Event, RunRef, TeamEvent};
+use crate::verify::history::team_print;
 use crate::verify::letters::{Due, Letters};
+use crate::verify::news::{Place, check_news};
+use crate::verify::parts::needed;
 use crate::verify::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,19 +40,6 @@ pub(super) struct Brought {
     pub keys: Vec<String>,
     /// What it owes to whom.
     pub due: Vec<(EntityId, Due)>,
-}
-
-/// Where a difference is to be noted.
-struct Place<'a> {
-    id: &'a EntityId,
-    seq: u64,
-    verdict: &'a mut Verdict,
-}
-
-impl Place<'_> {
-    fn differ(&mut self, check: &'static str, message: String) {
-        self.verdict.differ(self.id, self.seq, check, message);
-    }
 }
 
 impl TeamFold {
@@ -88,8 +77,23 @@ impl TeamFold {
                 _ => self.in_run(event, catalog, &mut place, &mut brought, letters),
             }
         }
+        self.check_parts(catalog, &mut place);
         check_news(entry, &brought, &mut place);
         brought
+    }
+
+    /// What enough members have done is done.
+    fn check_parts(&self, catalog: &Catalog, place: &mut Place<'_>) {
+        for run in self.runs.values().filter(|run| run.over.is_none()) {
+            let Some(quest) = catalog.get(&run.run.quest) else { continue };
+            for (id, parts) in run.reached.iter().filter(|(id, _)| run.open.contains(*id)) {
+                let need = quest.steps.get(id).and_then(|step| needed(&step.verb, self.members.len()));
+                let have = parts.intersection(&self.members).count();
+                if need.is_some_and(|need| have >= need) {
+                    place.differ("union", format!("{id} is not done, though {have} members have done their part"));
+                }
+            }
+        }
     }
 
     fn in_run(
@@ -146,7 +150,7 @@ impl TeamFold {
                 if let (Some(number), EntityId::Team(team)) = (number, place.id) {
                     letters.received.push((quest.quest.id.clone(), *reward, team.clone(), *number, place.seq));
                 }
-                run.owe(quest, *reward, give, &self.members, brought);
+                run.owe(quest, (*reward, *number), give, &self.members, brought);
             }
             TeamEvent::RewardGone { reward, points, .. } => {
                 brought.keys.push(run.run.award(&format!("reward:{reward}")));
@@ -154,7 +158,7 @@ impl TeamFold {
                 if let Some(Some(give @ Give::Badge(_))) =
                     quest.rewards.get(usize::from(*reward)).map(|reward| &reward.otherwise)
                 {
-                    run.owe(quest, *reward, give, &self.members, brought);
+                    run.owe(quest, (*reward, None), give, &self.members, brought);
                 }
             }
             TeamEvent::RunEnded { reason, .. } => {
@@ -166,6 +170,29 @@ impl TeamFold {
             }
             _ => {}
         }
+    }
+
+    /// What members see of it, for comparing.
+    pub fn print(&self) -> u64 {
+        let runs = self.runs.iter().map(|(quest, run)| (quest, run.points, run.over.is_some()));
+        team_print(self.members.iter(), runs)
+    }
+
+    /// What a board shows of it: its points in the run that is on, or else in that of the quest first by name.
+    pub fn card(&self) -> Option<(&QuestId, i64)> {
+        let run = self.runs.iter().find(|(_, run)| run.over.is_none()).or_else(|| self.runs.iter().next());
+        run.map(|(quest, run)| (quest, run.points))
+    }
+
+    /// The steps that would be counted for a player now.
+    pub fn open_to(&self, player: &PlayerId, catalog: &Catalog) -> BTreeSet<(QuestId, StepId)> {
+        let mut open = BTreeSet::new();
+        for (id, run) in self.runs.iter().filter(|(_, run)| run.over.is_none() && self.members.contains(player)) {
+            let Some(quest) = catalog.get(&run.run.quest) else { continue };
+            let leaf = |step: &&StepId| quest.steps.get(*step).is_some_and(|step| step.verb.children().is_empty());
+            open.extend(run.open.iter().filter(leaf).map(|step| (id.clone(), step.clone())));
+        }
+        open
     }
 
     /// Compares with the state that `evolve` made.
@@ -211,6 +238,11 @@ impl RunFold {
             if !members.contains(player) || !reached.contains(player) {
                 place.differ("by", format!("{player} did {id}, being no member or not having been there"));
             }
+        }
+        let need = quest.steps.get(id).filter(|step| step.verb.children().is_empty());
+        let need = need.and_then(|step| needed(&step.verb, members.len()));
+        if need.is_some_and(|need| by.len() < need) {
+            place.differ("union", format!("{id} is done by {} members, which are not enough", by.len()));
         }
         if !self.open.remove(id) {
             place.differ("progress", format!("{id} is done without being open"));
@@ -288,57 +320,24 @@ impl RunFold {
     }
 
     /// What a reward owes to each member.
-    fn owe(&self, quest: &Quest, number: u16, give: &Give, members: &BTreeSet<PlayerId>, brought: &mut Brought) {
+    fn owe(
+        &self,
+        quest: &Quest,
+        (number, nth): (u16, Option<u32>),
+        give: &Give,
+        members: &BTreeSet<PlayerId>,
+        brought: &mut Brought,
+    ) {
         let each = quest.rewards.get(usize::from(number)).is_some_and(|reward| reward.each == Each::Player);
         let (key, points, badge) = match give {
             Give::Badge(badge) => (format!("badge:{badge}"), 0, Some(badge.to_string())),
             Give::Points(points) if each => (format!("points:{number}"), i64::from(*points), None),
-            Give::Points(_) | Give::CodePool(_) => return,
+            Give::CodePool(pool) => (format!("code:{pool}:{}", nth.unwrap_or(0)), 0, None),
+            Give::Points(_) => return,
         };
         let due = Due { key: self.run.award(&key), points, quest: quest.quest.id.clone(), badge };
         brought.due.extend(members.iter().map(|member| (EntityId::Player(member.clone()), due.clone())));
     }
-}
-
-/// Letters must say what the facts say.
-fn check_news(entry: &Entry, brought: &Brought, place: &mut Place<'_>) {
-    for outgoing in &entry.out {
-        let Command::Player(PlayerCommand::News { items, .. }) = &outgoing.command else { continue };
-        for news in items {
-            let News::Completed { quest, step, by, points } = news else { continue };
-            let fact = entry.events.iter().any(|event| {
-                matches!(event, Event::Team(TeamEvent::StepCompleted { quest: q, step: s, by: b, points: p, .. })
-                    if (q, s, b, p) == (quest, step, by, points))
-            });
-            if !fact {
-                place.differ("news", format!("{} is told of {step}, as no fact says it", outgoing.to));
-            }
-        }
-    }
-    for (to, due) in &brought.due {
-        let told =
-            entry.out.iter().filter(|outgoing| outgoing.to == *to).any(|outgoing| tells(&outgoing.command, due));
-        if !told {
-            place.differ("untold", format!("{to} is not told of {}", due.key));
-        }
-    }
-}
-
-/// Whether a letter tells of something owed.
-fn tells(command: &Command, due: &Due) -> bool {
-    let Command::Player(PlayerCommand::News { items, .. }) = command else { return false };
-    items.iter().any(|news| match news {
-        News::Completed { quest, step, points, .. } => {
-            *quest == due.quest && *points == due.points && due.key.ends_with(&format!(":step:{step}"))
-        }
-        News::Reward { quest, give: Give::Badge(badge), .. } => {
-            *quest == due.quest && due.badge.as_deref() == Some(badge.as_str())
-        }
-        News::Reward { quest, reward, give: Give::Points(_), .. } => {
-            *quest == due.quest && due.key.ends_with(&format!(":points:{reward}"))
-        }
-        _ => false,
-    })
 }
 
 fn quest_of(event: &TeamEvent) -> Option<&QuestId> {

@@ -1,5 +1,6 @@
 //! What a verification found: a few counts, and every difference with the place to look at.
 
+use crate::verify::history::Counted;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -14,6 +15,9 @@ pub struct Verdict {
     pub awards: u64,
     /// Messages sent that their receivers have not heard yet.
     pub pending: u64,
+    /// How much of a history was compared, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Counted>,
     /// What cannot be true; empty when all is well.
     pub differences: Vec<Difference>,
 }
@@ -29,6 +33,9 @@ pub struct Difference {
     pub check: &'static str,
     /// For people: what was found and what was expected.
     pub message: String,
+    /// The line of the history that shows it, as `file:line`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
 }
 
 impl Verdict {
@@ -39,11 +46,19 @@ impl Verdict {
 
     /// For people.
     pub fn render(&self) -> String {
-        let Self { entities, entries, awards, pending, differences } = self;
+        let Self { entities, entries, awards, pending, history, differences } = self;
         let mut text =
             format!("{entities} entities, {entries} entries, {awards} awards, {pending} messages pending\n");
-        for Difference { entity, seq, check, message } in differences {
+        if let Some(Counted { clients, connections, commands, told, seen }) = history {
+            let _ = writeln!(
+                text,
+                "history: {clients} clients, {connections} connections, {commands} commands, {told} notices told, \
+                 {seen} states and boards seen"
+            );
+        }
+        for Difference { entity, seq, check, message, history } in differences {
             let place = if *seq == 0 { entity.clone() } else { format!("{entity} entry {seq}") };
+            let place = history.iter().fold(place, |place, line| format!("{line}: {place}"));
             let _ = writeln!(text, "{place}: {check}: {message}");
         }
         let _ = match differences.len() {

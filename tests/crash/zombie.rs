@@ -303,7 +303,7 @@ async fn haunt(journal: &Arc<dyn Journal>, round: u64) {
                     }
                     Err(AppendError::Lost) => return,
                     // The new owner has written to the same stream; that it is another one shows at the next.
-                    Err(AppendError::Conflict(_)) => seq += 1,
+                    Err(AppendError::Conflict(_) | AppendError::Repeated(_)) => seq += 1,
                     // As an entity does: the same again, a little later.
                     Err(AppendError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 }

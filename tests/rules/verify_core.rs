@@ -1,6 +1,7 @@
 //! What games leave behind is found sound: by the core on the entries, and by the reader on a journal.
 
 use crate::fixtures::DEMO;
+use crate::phones::EPOCH;
 use crate::plan::Plan;
 use crate::random::Agents;
 use crate::world::World;
@@ -10,7 +11,7 @@ use waystone::ids::{EntityId, QuestId};
 use waystone::persist::memory::MemoryJournal;
 use waystone::persist::{Append, Journal, PublishedSource, Stored};
 use waystone::quest::catalog::Catalog;
-use waystone::verify::{Check, Verdict, verify};
+use waystone::verify::{Check, History, Verdict, verify};
 
 /// The core's verdict on entries, all of whose letters are acknowledged up to an offset in each shard.
 pub fn verdict(log: &[Stored], catalog: &Catalog, acked: u64) -> Verdict {
@@ -18,11 +19,26 @@ pub fn verdict(log: &[Stored], catalog: &Catalog, acked: u64) -> Verdict {
     for stored in log {
         shards.entry(Shard::of(&stored.entity)).or_default().push(stored);
     }
-    verdict_on(shards, catalog, acked)
+    verdict_on(shards, catalog, acked, None)
 }
 
-pub fn verdict_on(shards: BTreeMap<Shard, Vec<&Stored>>, catalog: &Catalog, acked: u64) -> Verdict {
+/// The same, with a history held against them.
+pub fn verdict_with(log: &[Stored], catalog: &Catalog, history: &History) -> Verdict {
+    let mut shards: BTreeMap<Shard, Vec<&Stored>> = BTreeMap::new();
+    log.iter().for_each(|stored| shards.entry(Shard::of(&stored.entity)).or_default().push(stored));
+    verdict_on(shards, catalog, u64::MAX, Some(history))
+}
+
+pub fn verdict_on(
+    shards: BTreeMap<Shard, Vec<&Stored>>,
+    catalog: &Catalog,
+    acked: u64,
+    history: Option<&History>,
+) -> Verdict {
     let mut check = Check::new(catalog);
+    if let Some(history) = history {
+        check = check.with_history(history, EPOCH);
+    }
     for (shard, entries) in shards {
         entries.iter().for_each(|stored| check.take(shard, stored));
         check.end_of_shard(shard, acked);

@@ -279,7 +279,7 @@ fn entry_in_another_shard_is_found() {
         let number = if stored.entity == ada() { 0 } else { Shard::of(&stored.entity).number() };
         shards.entry(Shard::from_number(number).expect("a shard")).or_default().push(stored);
     }
-    let verdict = verdict_on(shards, &world.catalog, u64::MAX);
+    let verdict = verdict_on(shards, &world.catalog, u64::MAX, None);
     assert!(verdict.differences.iter().any(|difference| difference.check == "shard"));
 }
 

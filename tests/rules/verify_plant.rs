@@ -10,7 +10,7 @@ use waystone::quest::command::{Command, News, PlayerCommand};
 use waystone::quest::entry::Entry;
 use waystone::quest::event::{Event, PlayerEvent, TeamEvent};
 
-const STEPS: &str = "
+pub const STEPS: &str = "
   - { id: s1, points: 10, visit: { at: a, team: { share: 1.0 } },
       hints: [{ text: look, after: 0s, cost: 3 }] }
   - id: s2
@@ -18,7 +18,7 @@ const STEPS: &str = "
     points: 5
     choose: { question: Where?, options: [{ id: west, label: West }, { id: east, label: East, points: 4 }] }";
 
-const REWARDS: &str = "rewards:
+pub const REWARDS: &str = "rewards:
   - { give: { badge: walker }, each: player }
   - { give: { points: 100 }, each: team }
   - { give: { points: 7 }, each: player }
@@ -80,7 +80,7 @@ pub fn add(log: &mut Log, id: &EntityId, make: impl Fn(&mut Entry)) {
     let (events, out, notices, awards) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut entry = Entry { seq: last.seq + 1, cause: None, events, out, notices, awards, reply: None, ..last };
     make(&mut entry);
-    log.push(Stored { entity: id.clone(), offset: head.expect("it has entries") + 1, entry });
+    log.push(Stored { entity: id.clone(), offset: head.expect("it has entries") + 1, epoch: 1, entry });
 }
 
 pub fn team_fact(of: impl Fn(&TeamEvent) -> bool) -> impl Fn(&Event) -> bool {

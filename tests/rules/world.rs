@@ -52,6 +52,8 @@ pub struct World {
     /// Letters under way.
     pub lanes: BTreeMap<Lane, VecDeque<Message>>,
     heads: BTreeMap<Shard, u64>,
+    /// Of each shard that has changed its owner: the epoch.
+    epochs: BTreeMap<Shard, u64>,
     /// Of each entity: where in the log its entries are.
     streams: BTreeMap<EntityId, Vec<usize>>,
     alarms: BTreeMap<EntityId, Timestamp>,
@@ -88,6 +90,7 @@ impl World {
             quest: QuestId::new("none").expect("valid"),
             lanes: BTreeMap::new(),
             heads: BTreeMap::new(),
+            epochs: BTreeMap::new(),
             streams: BTreeMap::new(),
             alarms: BTreeMap::new(),
             snapshots: BTreeMap::new(),
@@ -151,9 +154,9 @@ impl World {
         }
         let head = self.heads.entry(Shard::of(to)).or_default();
         *head += 1;
-        let reply = entry.reply.clone();
+        let (reply, epoch) = (entry.reply.clone(), self.epochs.get(&Shard::of(to)).copied().unwrap_or(1));
         self.streams.entry(to.clone()).or_default().push(self.log.len());
-        self.log.push(Stored { entity: to.clone(), offset: *head, entry });
+        self.log.push(Stored { entity: to.clone(), offset: *head, epoch, entry });
         reply
     }
 
@@ -232,6 +235,7 @@ impl World {
             self.snapshots.insert(id.clone(), serde_json::to_vec(&rebuilt).expect("a snapshot can be written"));
         }
         self.live.insert(id.clone(), read_back);
+        *self.epochs.entry(Shard::of(id)).or_insert(1) += 1;
     }
 
     /// The entity as its entries make it.

@@ -7,10 +7,10 @@
 use super::line::{Fault, connect};
 use super::sql;
 use crate::persist::health::Trouble;
+use crate::persist::writer::Shared;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,15 +28,27 @@ pub(super) struct Lease {
     node: Arc<str>,
     /// Until when it runs for certain: counted from before the last beat was sent.
     until: Mutex<Instant>,
+    /// How many shards this process has claimed.
+    claimed: AtomicI64,
+    shared: Arc<Shared>,
 }
 
 impl Lease {
     /// Takes it, before anything is claimed.
-    pub(super) async fn take(conn: &mut PgConnection, node: Arc<str>) -> Result<Arc<Self>, sqlx::Error> {
+    pub(super) async fn take(
+        conn: &mut PgConnection,
+        node: Arc<str>,
+        shared: Arc<Shared>,
+    ) -> Result<Arc<Self>, sqlx::Error> {
         sqlx::query(sql::LEASES_SWEEP).execute(&mut *conn).await?;
-        let lease = Self { node, until: Mutex::new(Instant::now()) };
+        let lease = Self { node, until: Mutex::new(Instant::now()), claimed: AtomicI64::new(0), shared };
         lease.beat(conn).await?;
         Ok(Arc::new(lease))
+    }
+
+    /// Notes shards that were claimed.
+    pub(super) fn hold(&self, shards: usize) {
+        self.claimed.fetch_max(i64::try_from(shards).unwrap_or(i64::MAX), Ordering::AcqRel);
     }
 
     /// Whether it runs.
@@ -48,9 +60,23 @@ impl Lease {
         }
     }
 
+    /// For tests: as if no beat had come for long.
+    #[cfg(test)]
+    pub(super) fn expire(&self) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     async fn beat(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let sent = Instant::now();
-        sqlx::query(sql::LEASE).bind(&*self.node).bind(TTL.as_secs_f64()).execute(conn).await?;
+        let (sent, late) = (Instant::now(), self.check().is_err());
+        sqlx::query(sql::LEASE).bind(&*self.node).bind(TTL.as_secs_f64()).execute(&mut *conn).await?;
+        // While it did not run, somebody may have claimed what was ours: who decides nothing would never notice.
+        if late && self.claimed.load(Ordering::Acquire) > 0 {
+            let owned: i64 = sqlx::query_scalar(sql::OWNED).bind(&*self.node).fetch_one(conn).await?;
+            if owned < self.claimed.load(Ordering::Acquire) {
+                self.shared.lose();
+                return Ok(());
+            }
+        }
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = sent + TTL;
         Ok(())
     }

@@ -37,6 +37,7 @@ pub(super) struct Reader {
 pub(super) struct Cut {
     head: i64,
     acked: i64,
+    epoch: i64,
 }
 
 impl Reader {
@@ -150,6 +151,17 @@ impl Reader {
         in_time(read).await
     }
 
+    pub(super) async fn epoch(&self, shard: Shard) -> Result<u64, ReadError> {
+        if let Some(cut) = &self.cut {
+            return Ok(cut.get(&shard).map_or(0, |cut| uint(cut.epoch)));
+        }
+        let read = async {
+            let query = sqlx::query_scalar(sql::EPOCH).bind(number(shard));
+            query.fetch_one(&self.pool).await.map(uint).map_err(unavailable)
+        };
+        in_time(read).await
+    }
+
     pub(super) async fn published(&self) -> Result<Vec<PublishedSource>, ReadError> {
         let read = async {
             let rows = sqlx::query(sql::QUESTS).fetch_all(&self.pool).await.map_err(unavailable)?;
@@ -165,7 +177,7 @@ pub(super) async fn cut(conn: &mut PgConnection) -> Result<HashMap<Shard, Cut>, 
     let mut cuts = HashMap::with_capacity(rows.len());
     for row in &rows {
         if let Some(shard) = shard(row.try_get(0)?) {
-            cuts.insert(shard, Cut { head: row.try_get(1)?, acked: row.try_get(2)? });
+            cuts.insert(shard, Cut { head: row.try_get(1)?, acked: row.try_get(2)?, epoch: row.try_get(3)? });
         }
     }
     Ok(cuts)
@@ -222,7 +234,7 @@ fn stored(row: &PgRow) -> Result<Stored, ReadError> {
     let (seq, offset) = (number_of(row, 2)?, number_of(row, 3)?);
     let entity = entity(row, offset)?;
     let entry = record::decode(&entity, offset, seq, form(row, 5)?, bytes(row, 6)?)?;
-    Ok(Stored { entity, offset, entry })
+    Ok(Stored { entity, offset, epoch: number_of(row, 4)?, entry })
 }
 
 /// The entity that a row names in its first two columns.

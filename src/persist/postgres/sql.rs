@@ -89,6 +89,8 @@ pub(super) const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'shard
 /// Renews (1 who, 2 seconds).
 pub(super) const LEASE: &str = "INSERT INTO node AS old (node, until) \
      VALUES ($1, now() + make_interval(secs => $2)) ON CONFLICT (node) DO UPDATE SET until = excluded.until";
+/// How many shards a node has.
+pub(super) const OWNED: &str = "SELECT count(*) FROM shard WHERE owner = $1";
 pub(super) const LEASE_END: &str = "DELETE FROM node WHERE node = $1";
 /// Nodes long gone.
 pub(super) const LEASES_SWEEP: &str = "DELETE FROM node WHERE until < now() - interval '1 day'";
@@ -104,8 +106,9 @@ pub(super) const DURABILITY: &str = "SELECT current_setting('fsync'), current_se
 // Of reading.
 pub(super) const QUESTS: &str = "SELECT id, version, source FROM quest ORDER BY n, id, version";
 
-/// Where all shards stand at one moment: shard, head, out_acked.
-pub(super) const HEADS: &str = "SELECT shard, head, out_acked FROM shard";
+/// Where all shards stand at one moment: shard, head, out_acked, epoch.
+pub(super) const HEADS: &str = "SELECT shard, head, out_acked, epoch FROM shard";
+pub(super) const EPOCH: &str = "SELECT epoch FROM shard WHERE shard = $1";
 
 /// Many entities at once (1 shard, 2 kind, 3 id, 4 the last offset that counts, of each; 5 the form that snapshots must
 /// be of, 0 for none): place in the question, snapshot's seq and (with its first entry only) state, then the entry.

@@ -120,6 +120,17 @@ async fn who_loses_a_shard_hears_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_idle_hears_of_it_too() {
+    let bench = Postgres::new().await;
+    let rival = bench.rival().await;
+    claim_all(&rival).await;
+    // As if this process had slept: its next beat comes late.
+    bench.journal.lease.as_ref().expect("it writes").expire();
+    tokio::time::timeout(Duration::from_secs(3), bench.journal.lost()).await.expect("the next beat tells it");
+    assert!(bench.journal.ready().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reading_only_sees_one_moment() {
     let bench = Postgres::new().await;
     let (ada, bob) = (player("ada"), player("bob"));

@@ -100,6 +100,11 @@ impl Reader {
         in_time(read).await
     }
 
+    pub(super) async fn epoch(&self, shard: Shard) -> Result<u64, ReadError> {
+        let query = sqlx::query(sql::EPOCH).bind(shard.number());
+        in_time(async { number(&query.fetch_one(&self.pool).await.map_err(unavailable)?, 0) }).await
+    }
+
     pub(super) async fn wakes(&self, shard: Shard) -> Result<Vec<(EntityId, Timestamp)>, ReadError> {
         let read = async {
             let rows =
@@ -170,7 +175,7 @@ fn stored(row: &SqliteRow) -> Result<Stored, ReadError> {
     let (seq, offset) = (number(row, 2)?, number(row, 3)?);
     let entity = entity(row, offset)?;
     let entry = record::decode(&entity, offset, seq, form_of(row, 4)?, bytes(row, 5)?)?;
-    Ok(Stored { entity, offset, entry })
+    Ok(Stored { entity, offset, epoch: number(row, 6)?, entry })
 }
 
 /// The entity that a row names in its first two columns.

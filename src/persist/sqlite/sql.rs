@@ -145,13 +145,15 @@ pub(super) const ENTITIES: &str = "SELECT DISTINCT kind, id FROM event \
      WHERE shard = ?1 AND (kind, id) > (?2, ?3) ORDER BY kind, id LIMIT ?4";
 
 /// Entries with messages (1 shard, 2 after, 3 limit).
-pub(super) const UNDELIVERED: &str = "SELECT kind, id, seq, off, ver, payload FROM event \
+pub(super) const UNDELIVERED: &str = "SELECT kind, id, seq, off, ver, payload, epoch FROM event \
      WHERE shard = ?1 AND out_n > 0 \
        AND off > max(?2, coalesce((SELECT out_acked FROM shard WHERE shard = ?1), 0)) ORDER BY off LIMIT ?3";
 
+pub(super) const EPOCH: &str = "SELECT coalesce((SELECT epoch FROM shard WHERE shard = ?), 0)";
+
 pub(super) const WAKES: &str = "SELECT kind, id, due FROM wake WHERE shard = ? ORDER BY due, kind, id";
 
-pub(super) const SCAN: &str = "SELECT kind, id, seq, off, ver, payload FROM event \
+pub(super) const SCAN: &str = "SELECT kind, id, seq, off, ver, payload, epoch FROM event \
      WHERE shard = ? AND off > ? ORDER BY off LIMIT ?";
 
 #[cfg(test)]

@@ -59,6 +59,27 @@ async fn a_newer_schema_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_and_keeps_all() {
+    let bench = Sqlite::new().await;
+    let ada = player("ada");
+    bench.journal.append(append(&ada, 1)).await.expect("the first");
+    bench.journal.save_snapshot(&ada, 1, vec![1]).await.expect("kept");
+    bench.journal.close().await;
+    // As the first version left it.
+    for sql in ["ALTER TABLE snapshot DROP COLUMN form", "DELETE FROM _sqlx_migrations WHERE version > 1"] {
+        sqlx::query(sql).execute(&mut bench.dir.connect().await).await.expect("a valid statement");
+    }
+    let refused = SqliteJournal::open_read_only(&bench.dir.0).await.expect_err("who reads changes nothing");
+    assert!(matches!(refused, OpenError::Older { found: 1, known: 2, .. }), "{refused}");
+    assert_eq!(migrate(&bench.dir.0).await.expect("it can be migrated"), (1, 2));
+    assert_eq!(migrate(&bench.dir.0).await.expect("twice does no harm"), (2, 2));
+    let journal = SqliteJournal::open(&bench.dir.0, Options::default()).await.expect("it is up to date");
+    assert_eq!(seqs(&journal, &ada).await, [1]);
+    let loaded = journal.load(&ada).await.expect("readable");
+    assert!(loaded.snapshot.is_none(), "its snapshot is of a form that is not read any more");
+}
+
+#[tokio::test]
 async fn another_number_of_shards_is_refused() {
     let bench = Sqlite::new().await;
     bench.journal.close().await;

@@ -211,6 +211,20 @@ pub(super) async fn an_entity_that_cannot_be_read_spoils_no_page<B: Bench>(bench
     }
 }
 
+pub(super) async fn an_entry_bears_the_epoch_of_its_writing<B: Bench>(mut bench: B) {
+    let (ada, shard) = (player("ada"), Shard::of(&player("ada")));
+    fill(&bench, &ada, 2).await;
+    bench.reopen().await;
+    let next = append(&ada, 3);
+    bench.journal().append(next).await.expect("the next");
+    let page = bench.journal().scan(shard, 0, 9).await.expect("readable");
+    assert_eq!(page.iter().map(|stored| stored.epoch).collect::<Vec<_>>(), [1, 1, 2]);
+    assert_eq!(bench.journal().epoch(shard).await.expect("readable"), 2);
+    let rival = bench.rival().await;
+    rival.claim(vec![shard]).await.expect("it takes over");
+    assert_eq!(bench.journal().epoch(shard).await.expect("readable"), 3);
+}
+
 fn quest(id: &str, version: u32, source: &str) -> PublishedSource {
     PublishedSource { quest: QuestId::new(id).expect("valid"), version, source: source.to_owned() }
 }
