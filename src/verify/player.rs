@@ -1,6 +1,6 @@
 //! A player's facts, folded a second time: what they earned, and by which letter.
 
-use crate::ids::{BadgeId, EntityId, QuestId, StepId, TeamId};
+use crate::ids::{BadgeId, EntityId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::aggregate::State;
 use crate::quest::entry::{Cause, Entry};
 use crate::quest::event::{Event, PlayerEvent, RunRef};
@@ -16,6 +16,7 @@ pub(super) struct PlayerFold {
     badges: BTreeSet<String>,
     runs: BTreeMap<QuestId, RunRef>,
     notices: u64,
+    inside: BTreeSet<RegionId>,
     team: Option<TeamId>,
     teams: BTreeSet<TeamId>,
 }
@@ -77,6 +78,12 @@ impl PlayerFold {
                     letters.earned(id, &format!("badge {badge}"), entry.seq);
                     keys.push(key.clone());
                     got.push(Due { key, points: 0, quest: quest.clone(), badge: Some(badge.to_string()) });
+                }
+                PlayerEvent::Entered { region, .. } if !self.inside.insert(region.clone()) => {
+                    verdict.differ(id, entry.seq, "presence", format!("it enters {region}, being there"));
+                }
+                PlayerEvent::Left { region, .. } if !self.inside.remove(region) => {
+                    verdict.differ(id, entry.seq, "presence", format!("it leaves {region}, not being there"));
                 }
                 PlayerEvent::TeamJoined { team } => {
                     self.teams.insert(team.clone());

@@ -3,6 +3,7 @@
 use crate::ids::{EntityId, PlayerId, QuestId, TeamId};
 use crate::quest::aggregate::State;
 use crate::quest::catalog::Catalog;
+use crate::quest::definition::QuestRef;
 use crate::quest::entry::Entry;
 use crate::quest::event::{Event, RegionEvent};
 use crate::verify::letters::Letters;
@@ -38,7 +39,11 @@ impl RegionFold {
                     fault.into_iter().for_each(|message| verdict.differ(id, entry.seq, "stock", message));
                     true
                 }
-                RegionEvent::StockRefused { .. } => true,
+                RegionEvent::StockRefused { reward, team } => {
+                    let fault = self.refuse(id, catalog, reward, team);
+                    fault.into_iter().for_each(|message| verdict.differ(id, entry.seq, "stock", message));
+                    true
+                }
             };
             if !sane {
                 let message = "someone enters who is there, or leaves who is not".to_owned();
@@ -72,6 +77,15 @@ impl RegionFold {
         (number > of).then(|| format!("number {number} of reward {reward} is given, of {of}"))
     }
 
+    /// Nobody is refused while there is some.
+    fn refuse(&self, id: &EntityId, catalog: &Catalog, reward: &str, team: &TeamId) -> Option<String> {
+        let (quest, index) = QuestId::new(id.key()).ok().zip(reward.parse::<u16>().ok())?;
+        let given = self.stock.get(reward).map_or(0, BTreeMap::len);
+        let least = stocks(catalog, &quest, index).min()?;
+        let some_left = u32::try_from(given).is_ok_and(|given| given < least);
+        some_left.then(|| format!("{team} is refused reward {reward}, of which {given} of {least} are given"))
+    }
+
     /// Compares with the state that `evolve` made.
     pub fn compare(&self, id: &EntityId, state: &State, verdict: &mut Verdict) {
         let State::Region(region) = state else { return };
@@ -86,8 +100,12 @@ impl RegionFold {
 
 /// The largest stock that any version of the quest has promised: a later version may not refill but may raise it.
 fn stock_of(catalog: &Catalog, quest: &QuestId, reward: u16) -> u32 {
+    stocks(catalog, quest, reward).max().unwrap_or(0)
+}
+
+/// The stock that each version of the quest has promised.
+fn stocks(catalog: &Catalog, quest: &QuestId, reward: u16) -> impl Iterator<Item = u32> {
     let latest = catalog.latest(quest).map_or(0, |latest| latest.quest.version);
-    let versions = (1..=latest).map(|version| crate::quest::definition::QuestRef { id: quest.clone(), version });
-    let stocks = versions.filter_map(|version| catalog.get(&version)?.rewards.get(usize::from(reward))?.stock);
-    stocks.max().unwrap_or(0)
+    let versions = (1..=latest).map(|version| QuestRef { id: quest.clone(), version });
+    versions.filter_map(move |version| catalog.get(&version)?.rewards.get(usize::from(reward))?.stock)
 }

@@ -206,10 +206,14 @@ impl<'a> Trial<'a> {
                 history.differ(verdict, (&entity, 0), seen.place, "state", message);
             }
         }
-        // A client's rows of a quest go through what the team showed, and never back.
+        // What is pushed to a client goes through what the team showed, and never back.
         let mut reached: BTreeMap<(u64, &QuestId), usize> = BTreeMap::new();
         for row in history.boards.get(id).into_iter().flatten() {
-            let from = reached.entry((row.client, &row.quest)).or_default();
+            let mut from_start = 0;
+            let from = match row.client {
+                Some(client) => reached.entry((client, &row.quest)).or_default(),
+                None => &mut from_start,
+            };
             let shown = trail.points.get(&row.quest).map(Vec::as_slice).unwrap_or_default();
             match shown.iter().skip(*from).position(|points| *points == row.points) {
                 Some(further) => *from += further,

@@ -13,6 +13,8 @@ use waystone::quest::act::Act;
 use waystone::quest::aggregate::{Message, State};
 use waystone::quest::command::{Command, TeamCommand};
 use waystone::quest::guidance;
+use waystone::quest::notice::Notice;
+use waystone::quest::player::Player;
 use waystone::quest::refusal::Refusal;
 use waystone::quest::view;
 use waystone::units::Timestamp;
@@ -76,6 +78,21 @@ impl Phones {
         self.connect(who);
     }
 
+    /// A player as the server has it.
+    pub fn player(&self, who: &str) -> Option<&Player> {
+        match &self.world.live.get(&EntityId::Player(player(who)))?.state {
+            State::Player(player) => Some(player),
+            State::Team(_) | State::Region(_) => None,
+        }
+    }
+
+    /// The end of a player's stream, and what it has missed if that is kept.
+    fn stream(&self, who: &str) -> (u64, Option<Vec<(u64, Arc<Notice>)>>) {
+        let known = self.phones[who].known;
+        let missed = |player: &Player| known.and_then(|known| player.missed(known));
+        self.player(who).map_or((0, known.map(|_| Vec::new())), |player| (player.offset, missed(player)))
+    }
+
     pub fn is_up(&self, who: &str) -> bool {
         self.phones[who].up
     }
@@ -86,13 +103,12 @@ impl Phones {
 
     /// Connects, resuming where it was; then asks again for what has no outcome.
     pub fn connect(&mut self, who: &str) {
-        let state = self.world.player(who);
+        let ((end, missed), team) = (self.stream(who), self.player(who).and_then(|player| player.team.clone()));
         let phone = self.phone(who);
-        let missed = phone.known.and_then(|known| state.missed(known));
         let resumed = phone.known.map(|offset| Position { epoch: EPOCH.to_owned(), offset });
-        let offset = phone.known.filter(|_| missed.is_some()).unwrap_or(state.offset);
+        let offset = phone.known.filter(|_| missed.is_some()).unwrap_or(end);
         phone.diary.connected(Connected { epoch: EPOCH.to_owned(), resumed, recovered: missed.is_some(), offset });
-        (phone.up, phone.known, phone.team) = (true, Some(offset), state.team.clone());
+        (phone.up, phone.known, phone.team) = (true, Some(offset), team);
         let tell = missed.map_or(0, |missed| missed.len());
         self.hear(who, tell);
     }
@@ -116,17 +132,16 @@ impl Phones {
 
     /// Is told of so many notices at most.
     pub fn hear(&mut self, who: &str, most: usize) {
-        let state = self.world.player(who);
-        let phone = self.phone(who);
-        if !phone.up {
+        if !self.is_up(who) {
             return;
         }
-        let known = phone.known.unwrap_or(0);
-        for (offset, notice) in state.missed(known).unwrap_or_default().into_iter().take(most) {
+        let ((_, missed), team) = (self.stream(who), self.player(who).and_then(|player| player.team.clone()));
+        let phone = self.phone(who);
+        for (offset, notice) in missed.unwrap_or_default().into_iter().take(most) {
             phone.diary.told(offset, &serde_json::to_value(&*notice).expect("plain data"));
             phone.known = Some(offset);
         }
-        phone.team = state.team;
+        phone.team = team;
     }
 
     /// A new command, unless an old one waits.
@@ -190,7 +205,8 @@ impl Phones {
         let (cmd, act) = Act::parse(method, &data.to_string())?.expect("a method of ours");
         let entity = EntityId::Player(id.clone());
         let seq = self.world.live.get(&entity).map_or(0, |aggregate| aggregate.seq);
-        let guidance = guidance::of(&self.world.player(who), &id, seq, &self.world.catalog);
+        let (catalog, stranger) = (&self.world.catalog, Player::default());
+        let guidance = guidance::of(self.player(who).unwrap_or(&stranger), &id, seq, catalog);
         let (to, mut command) = act_route::route(&id, &guidance, &self.world.catalog, cmd.as_ref(), &act)?;
         if let Command::Team(TeamCommand::Create { secret, .. }) = &mut command {
             "sesame22".clone_into(secret);
@@ -203,7 +219,8 @@ impl Phones {
     pub fn look(&mut self, who: &str) {
         let id = player(who);
         let request = self.phone(who).diary.asked("state.get", &json!({}));
-        let mut state = view::state(&self.world.player(who), &id, &self.world.catalog);
+        let stranger = Player::default();
+        let mut state = view::state(self.player(who).unwrap_or(&stranger), &id, &self.world.catalog);
         let team = self.phones[who].team.clone();
         state["team"] = team.map_or(Value::Null, |team| view::team(&self.world.team(team.as_str()), &team));
         self.phone(who).diary.state(request, &state);
@@ -223,7 +240,10 @@ impl Phones {
         let rows: Vec<Value> =
             rows.iter().map(|(points, team)| json!({ "team": team, "name": "", "points": points.0 })).collect();
         let board = json!({ "quest": self.world.quest, "rows": rows });
-        self.phone(who).diary.board(&board);
+        let diary = &self.phone(who).diary;
+        diary.board(None, &board);
+        let request = diary.asked("subscribe", &Value::Null);
+        diary.board(Some(request), &board);
     }
 
     /// Sends a fix, whose position must not be written down.

@@ -109,6 +109,17 @@ pub const JOURNAL: &[Fault] = &[
         }
         add(&mut case.log, &area(), |entry| entry.events.push(twin.clone()));
     }),
+    ("a team is refused a code that there is", "stock", |case| {
+        let [_, owl] = teams(case);
+        change(&mut case.log, &area(), stock_given, |entry, at| {
+            let refused = RegionEvent::StockRefused { reward: "3".to_owned(), team: owl.clone() };
+            entry.events.insert(at, Event::Region(refused));
+        });
+    }),
+    ("a player enters where it is", "presence", |case| {
+        let entered = player_fact(|fact| matches!(fact, PlayerEvent::Entered { .. }));
+        change(&mut case.log, &ada(), entered, |entry, at| entry.events.push(entry.events[at].clone()));
+    }),
     ("two teams get one code", "stock", |case| {
         let (at, event) = find(&case.log, &area(), stock_given);
         let (mut twin, [_, owl]) = (case.log[at].entry.events[event].clone(), teams(case));

@@ -22,7 +22,7 @@ const SPICE: [(&str, usize); 14] = [
     ("badge.given", 200),
     ("code.given", 100),
     ("reward.gone", 20),
-    ("quest.finished", 200),
+    ("quest.finished", 100),
     ("quest.ended", 50),
     ("team.left", 100),
     ("hint.given", 200),
@@ -62,6 +62,9 @@ fn is_found_sound(seed: u64) -> String {
     let history = History::parse("history", text.as_bytes()).expect("what a recorder writes can be read");
     let verdict = verdict_with(&phones.world.log, &phones.world.catalog, &history);
     assert!(verdict.is_clean() && verdict.pending == 0, "again: RULES_SEED={seed}\n{}\n{text}", verdict.render());
-    phones.world.check();
+    // What the rules themselves promise has tests of its own.
+    if seed.is_multiple_of(10) {
+        phones.world.check();
+    }
     text
 }

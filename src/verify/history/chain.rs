@@ -239,7 +239,12 @@ impl Chain {
 
     fn board(&mut self, at: &mut At<'_>, board: BoardSeen) {
         at.history.counted.seen += 1;
-        let BoardSeen { quest, rows } = board;
+        let BoardSeen { request, quest, rows } = board;
+        if let Some(request) = request
+            && self.open.remove(&request).is_none()
+        {
+            at.fault("history", format!("an answer to call {request}, which was not asked"));
+        }
         let rows: Vec<(TeamId, i64)> = rows.into_iter().map(|row| (row.team, row.points)).collect();
         // More points first, and as many in the order of their ids.
         if !rows.windows(2).all(|pair| (-pair[0].1, &pair[0].0) < (-pair[1].1, &pair[1].0)) {
@@ -248,7 +253,7 @@ impl Chain {
         if rows.iter().map(|(team, _)| team).collect::<BTreeSet<_>>().len() < rows.len() {
             at.fault("board", format!("a team stands twice on the board of {quest}"));
         }
-        let (client, place) = (self.number, at.place);
+        let (client, place) = (request.is_none().then_some(self.number), at.place);
         for (team, points) in &rows {
             let row = BoardRow { client, quest: quest.clone(), points: *points, place };
             at.history.boards.entry(team.clone()).or_default().push(row);

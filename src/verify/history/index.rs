@@ -94,10 +94,10 @@ pub(in crate::verify) struct TeamAt {
     pub place: Place,
 }
 
-/// A row of a board seen; `client` tells those of one client from those of others.
+/// A row of a board seen; `client` tells in whose order it came, if it was pushed.
 #[derive(Debug)]
 pub(in crate::verify) struct BoardRow {
-    pub client: u64,
+    pub client: Option<u64>,
     pub quest: QuestId,
     pub points: i64,
     pub place: Place,

@@ -184,6 +184,10 @@ pub struct RunSeen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoardSeen {
+    /// The number of the call that it answers, if it was not pushed: pushes come in their order, answers among them
+    /// as they may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
     /// Of which quest.
     pub quest: QuestId,
     /// Its rows, from the top.
@@ -242,13 +246,13 @@ impl TeamSeen {
 
 impl BoardSeen {
     /// From what a board's channel bears; `None` if that is another thing.
-    pub fn of(board: &Value) -> Option<Self> {
+    pub fn of(request: Option<u64>, board: &Value) -> Option<Self> {
         let row = |row: &Value| {
             let points = row["points"].as_i64()?;
             Some(RowSeen { team: TeamId::new(row["team"].as_str()?).ok()?, points })
         };
         let rows = board["rows"].as_array()?.iter().map(row).collect::<Option<_>>()?;
-        Some(Self { quest: QuestId::new(board["quest"].as_str()?).ok()?, rows })
+        Some(Self { request, quest: QuestId::new(board["quest"].as_str()?).ok()?, rows })
     }
 }
 

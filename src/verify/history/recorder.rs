@@ -144,10 +144,12 @@ impl Diary {
         }
     }
 
-    /// A board came: the content of its channel.
-    pub fn board(&self, board: &Value) {
-        if let Some(seen) = BoardSeen::of(board) {
-            self.note(Did::Board(seen));
+    /// A board was pushed, or came as the answer to this call: the content of its channel.
+    pub fn board(&self, request: Option<u64>, board: &Value) {
+        match (BoardSeen::of(request, board), request) {
+            (Some(seen), _) => self.note(Did::Board(seen)),
+            (None, Some(request)) => self.answered(request, Outcome::Unknown),
+            (None, None) => {}
         }
     }
 
