@@ -210,7 +210,9 @@ impl Stream {
             return Err(record::not_next(entry.seq, self.ends()));
         }
         let cause = entry.cause.as_ref().map(Cause::key);
-        if let Some(cause) = cause.as_ref().filter(|cause| self.causes.contains(*cause) && !planted(Bug::DedupLostAtLoad)) {
+        if let Some(cause) =
+            cause.as_ref().filter(|cause| self.causes.contains(*cause) && !planted(Bug::DedupLostAtLoad))
+        {
             return Err(record::cause_stands(cause));
         }
         let awards: HashSet<&String> = entry.awards.iter().collect();

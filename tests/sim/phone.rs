@@ -313,7 +313,9 @@ impl Phone {
 
     async fn ask_pending(&mut self, line: &mut Line) {
         let Some((method, data)) = self.pending.clone() else { return };
-        let Ok(Some((cmd, act))) = Act::parse(method, &data.to_string()) else { panic!("{method} {data} is no command") };
+        let Ok(Some((cmd, act))) = Act::parse(method, &data.to_string()) else {
+            panic!("{method} {data} is no command")
+        };
         let request = self.diary.asked(method, &data);
         let outcome = match self.answer(line, line.session.act(cmd, act)).await {
             Some(Ok(answer)) => Outcome::Done(answer),

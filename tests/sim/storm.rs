@@ -57,7 +57,10 @@ fn storms_lose_nothing_and_double_nothing() {
             worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
-    println!("{seeds} seeds in {:.0?}: {entries:?} entries, {told:?} notices told, {processes:?} processes", begun.elapsed());
+    println!(
+        "{seeds} seeds in {:.0?}: {entries:?} entries, {told:?} notices told, {processes:?} processes",
+        begun.elapsed()
+    );
 }
 
 #[test]

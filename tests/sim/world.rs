@@ -211,7 +211,8 @@ impl World {
     }
 
     async fn live(self: &Arc<Self>, seed: u64) -> Result<(), (String, String)> {
-        let source = PublishedSource { quest: QuestId::new("dash").expect("an id"), version: 1, source: QUEST.to_owned() };
+        let source =
+            PublishedSource { quest: QuestId::new("dash").expect("an id"), version: 1, source: QUEST.to_owned() };
         self.journal.publish(source).await.expect("memory answers");
         let mut phones = JoinSet::new();
         for team in 0..2_u64 {
@@ -270,9 +271,10 @@ async fn tell(world: &World, lived: Result<(), (String, String)>) -> Story {
         Ok(read) => waystone::verify::verify_with(&after, Some(read)).await.expect("memory answers"),
         Err(fault) => panic!("{fault}"),
     };
-    let found = verdict.differences.first().map(|found| {
-        (found.check.to_owned(), format!("{} entry {}: {}", found.entity, found.seq, found.message))
-    });
+    let found = verdict
+        .differences
+        .first()
+        .map(|found| (found.check.to_owned(), format!("{} entry {}: {}", found.entity, found.seq, found.message)));
     let pending = (verdict.pending > 0).then(|| ("pending".to_owned(), format!("{} messages wait", verdict.pending)));
     Story {
         fault: lived.err().or(found).or(pending),
