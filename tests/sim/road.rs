@@ -4,7 +4,7 @@
 //! also after what came later; what is not (a sighting) is late or answered in vain, but keeps its order, since the
 //! session waits for each.
 
-use crate::store::Weather;
+use crate::store::{Store, Weather};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -12,34 +12,31 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use waystone::cluster::router::{Deliver, Request, Response, Undelivered};
 use waystone::ids::EntityId;
-use waystone::quest::entry::Cause;
 
 /// The way of one process.
 #[derive(Debug)]
 pub struct Road {
     pub shards: Arc<dyn Deliver>,
     pub weather: Arc<Weather>,
+    pub store: Arc<Store>,
     pub strays: TaskTracker,
 }
 
 impl Road {
-    /// A second copy: of a client's command at once, before the one that is answered, since one connection keeps its
-    /// order; of another entity's message at any time.
-    async fn again(&self, to: &EntityId, request: &Request) {
+    fn again(&self, to: &EntityId, request: &Request) {
         let Request::Decide(message) = request else { return };
-        let (to, copy) = (to.clone(), Request::Decide(message.clone()));
-        match &message.cause {
-            Some(Cause::Client { .. }) if self.weather.strikes(12) => drop(self.shards.deliver(to, copy).await),
-            Some(Cause::Message(_)) if self.weather.strikes(12) => {
-                let (shards, weather) = (Arc::clone(&self.shards), Arc::clone(&self.weather));
-                self.strays.spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                    weather.pass(3_000).await;
-                    drop(shards.deliver(to, copy).await);
-                });
-            }
-            _ => {}
+        if message.cause.is_none() || !self.weather.strikes(12) {
+            return;
         }
+        let (shards, weather, store) = (Arc::clone(&self.shards), Arc::clone(&self.weather), Arc::clone(&self.store));
+        let (to, message) = (to.clone(), message.clone());
+        self.strays.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            weather.pass(3_000).await;
+            if !store.is_dead() {
+                drop(shards.deliver(to, Request::Decide(message)).await);
+            }
+        });
     }
 }
 
@@ -50,7 +47,7 @@ impl Deliver for Road {
             if self.weather.strikes(40) {
                 return Err(Undelivered::Unavailable);
             }
-            self.again(&to, &request).await;
+            self.again(&to, &request);
             let answer = self.shards.deliver(to, request).await;
             self.weather.pass(30).await;
             if self.weather.strikes(40) { Err(Undelivered::Expired) } else { answer }

@@ -127,8 +127,8 @@ impl World {
     async fn start(self: &Arc<Self>) -> Process {
         let store = Store::new(self.journal.reopen(), Arc::clone(&self.weather));
         let road = |shards: Arc<dyn Deliver>| {
-            let (weather, strays) = (Arc::clone(&self.weather), TaskTracker::new());
-            Arc::new(Road { shards, weather, strays }) as Arc<dyn Deliver>
+            let (weather, store, strays) = (Arc::clone(&self.weather), Arc::clone(&store), TaskTracker::new());
+            Arc::new(Road { shards, weather, store, strays }) as Arc<dyn Deliver>
         };
         let journal = Arc::clone(&store) as Arc<dyn Journal>;
         let node = start_by_way(self.clock.clone(), journal, self.content.clone(), road).await;
