@@ -8,7 +8,7 @@
 
 use crate::cluster::router::{Router, Undelivered};
 use crate::cluster::shard::Shard;
-use crate::faults::{self, Bug, Point, planted};
+use crate::faults::{self, Point};
 use crate::ids::EntityId;
 use crate::persist::{Journal, Stored};
 use crate::quest::aggregate::Message;
@@ -43,7 +43,7 @@ struct Shared {
 struct Desk {
     /// Whether letters are carried; before, they only gather.
     open: bool,
-    lanes: BTreeMap<Lane, VecDeque<Letter>>,
+    lanes: HashMap<Lane, VecDeque<Letter>>,
     letters: usize,
     /// Of each shard: offsets of entries with letters under way, and how many.
     unacked: HashMap<Shard, BTreeMap<u64, usize>>,
@@ -173,9 +173,6 @@ impl Courier {
             };
             match sent {
                 // A refusal is an answer too: the receiver has the last word and will not change it.
-                Err(Undelivered::Unavailable) if planted(Bug::DroppedWhenUnavailable) => {
-                    self.done(&lane, letter.offset);
-                }
                 Ok(_) | Err(Undelivered::Refused(_)) => {
                     faults::reach(Point::MidChain);
                     pause = RETRY_MIN;
@@ -225,10 +222,8 @@ impl Courier {
     /// out to be, lie above.
     fn note(&self, desk: MutexGuard<'_, Desk>, shard: Shard) {
         let highest = desk.highest.get(&shard).copied().unwrap_or(0);
-        let unacked = desk.unacked.get(&shard).filter(|_| !planted(Bug::DeliveredWhenSent));
-        let first = unacked.and_then(|unacked| unacked.keys().next());
-        let begun = desk.begun.get(&shard).filter(|_| !planted(Bug::CursorPassesAppends));
-        let known = begun.and_then(|begun| begun.keys().next());
+        let first = desk.unacked.get(&shard).and_then(|unacked| unacked.keys().next());
+        let known = desk.begun.get(&shard).and_then(|begun| begun.keys().next());
         let delivered = first.map_or(highest, |first| first - 1).min(known.copied().unwrap_or(highest));
         drop(desk);
         self.0.journal.delivered(shard, delivered);

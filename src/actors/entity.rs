@@ -7,7 +7,7 @@
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
-use crate::faults::{self, Bug, Point, planted};
+use crate::faults::{self, Point};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};
 use crate::quest::aggregate::{Aggregate, Decision, Message, State};
@@ -188,20 +188,13 @@ impl EntityState {
         let wake = next.due(&content.catalog, entry.at);
         let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
         let begun = self.node.courier.begin(&self.id);
-        if planted(Bug::TellBeforeAppend) {
-            self.tell_session(&next, &entry);
-        }
         faults::reach(Point::BeforeAppend);
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,
             // It may be in the journal: its letters count as under way.
-            Err(AppendError::Lost) if !planted(Bug::LostIsWritten) => return Err(AppendError::Lost),
+            Err(AppendError::Lost) => return Err(AppendError::Lost),
             Err(err) => {
                 self.node.courier.nothing(begun);
-                self.aggregate = Some(next).filter(|_| planted(Bug::KeepFailedState));
-                if planted(Bug::AcknowledgeUnwritten) || matches!(err, AppendError::Lost) {
-                    return Ok(entry.reply);
-                }
                 return Err(err);
             }
         };
@@ -265,7 +258,6 @@ impl EntityState {
         match (&self.aggregate, &self.id) {
             (Some(Aggregate { state: State::Player(player), seq, .. }), EntityId::Player(id)) => {
                 let content = self.node.world.content();
-                let after = after.map(|after| after + u64::from(planted(Bug::ResumeOffByOne)));
                 Ok(Response::Attached(Box::new(Attached {
                     offset: player.offset,
                     missed: after.and_then(|after| player.missed(after)),

@@ -16,7 +16,6 @@ use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::router::Deliver;
 use crate::cluster::shard::Shard;
-use crate::faults::{Bug, planted};
 use crate::persist::{Journal, ReadError};
 use ractor::{Actor, ActorRef};
 use std::sync::Arc;
@@ -44,16 +43,6 @@ pub struct RunningNode {
 
 /// Starts a node over a journal that it alone owns.
 pub async fn start(clock: Clock, journal: Arc<dyn Journal>, world: World) -> Result<RunningNode, StartError> {
-    start_by_way(clock, journal, world, |shards| shards).await
-}
-
-/// The same where requests reach the shards by another way: a simulation's, on which they are late, lost or doubled.
-pub async fn start_by_way(
-    clock: Clock,
-    journal: Arc<dyn Journal>,
-    world: World,
-    way: impl FnOnce(Arc<dyn Deliver>) -> Arc<dyn Deliver>,
-) -> Result<RunningNode, StartError> {
     let node = Arc::new(Node::new(clock, Arc::clone(&journal), world));
     let claims = journal.claim(Shard::all().collect()).await?;
     let mut undelivered = 0_usize;
@@ -65,17 +54,14 @@ pub async fn start_by_way(
     }
     let mut arguments = Vec::with_capacity(claims.len());
     for claim in &claims {
-        let mut wakes = journal.wakes(claim.shard).await?;
-        if planted(Bug::AlarmsForgotten) {
-            wakes.clear();
-        }
+        let wakes = journal.wakes(claim.shard).await?;
         arguments.push(ShardArguments { shard: claim.shard, node: Arc::clone(&node), wakes });
     }
     let shards = Arc::new(Shards::default());
     let supervise = SupervisorArguments { shards: Arc::clone(&shards), arguments };
     let (supervisor, _) =
         Actor::spawn(None, Supervisor, supervise).await.map_err(|err| StartError::Actors(err.to_string()))?;
-    node.router.serve(way(Arc::clone(&shards) as Arc<dyn Deliver>));
+    node.router.serve(Arc::clone(&shards) as Arc<dyn Deliver>);
     node.courier.open();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(channels::run(Arc::clone(&node.channels), stop.clone()));
@@ -97,7 +83,7 @@ pub enum StartError {
 /// Hands messages of earlier runs that were not delivered to the courier.
 async fn take_on(node: &Node, shard: Shard, acked: u64, head: u64) -> Result<usize, ReadError> {
     let (mut after, mut count) = (acked, 0);
-    while after < head && !planted(Bug::UndeliveredForgotten) {
+    while after < head {
         let page = match node.journal.undelivered(shard, after, UNDELIVERED_PAGE).await {
             Ok(page) => page,
             // One entry that cannot be read stops its own entity, not the node.
