@@ -69,7 +69,7 @@ struct Handle {
     acked: HashMap<Shard, u64>,
     fail: u32,
     crash: bool,
-    mute: bool,
+    mute: Option<Shard>,
     delays: Option<faults::Delays>,
     gone: Option<&'static str>,
 }
@@ -141,13 +141,15 @@ impl MemoryJournal {
         }
         let stream = data.streams.entry(append.entity.clone()).or_default();
         stream.push(&append)?;
+        let bears_letters = !append.entry.out.is_empty();
         row.log.push((append.entity, append.entry.seq, mine));
         row.ack(handle.acked.get(&shard).copied().unwrap_or(0));
         let crash = std::mem::take(&mut handle.crash);
         if crash {
             handle.gone = Some("the process has crashed");
         }
-        Ok((row.head(), crash || std::mem::take(&mut handle.mute)))
+        let mute = bears_letters && handle.mute.take_if(|mute| *mute == shard).is_some();
+        Ok((row.head(), crash || mute))
     }
 
     /// Entries of a shard in order; a page ends before one that cannot be read, unless it is the first.

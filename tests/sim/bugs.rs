@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use waystone::faults::{self, BUGS};
 
 /// Seeds in which a bug must show.
-const WITHIN: u64 = 600;
+const WITHIN: u64 = 300;
 
 #[test]
 fn every_planted_bug_is_found() {

@@ -12,9 +12,11 @@ use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tracing::Level;
+use waystone::actors::world::World;
 use waystone::clock::Clock;
 use waystone::cluster::shard::Shard;
-use waystone::ids::stable_hash;
+use waystone::ids::{EntityId, stable_hash};
 use waystone::persist::Journal;
 use waystone::persist::memory::MemoryJournal;
 use waystone::units::Timestamp;
@@ -33,6 +35,7 @@ pub struct Scene {
     pub clock: Clock,
     pub recorder: Recorder,
     data: MemoryJournal,
+    world: World,
     host: RefCell<Rc<Host>>,
     nodes: Cell<u64>,
     calm: Cell<bool>,
@@ -58,6 +61,12 @@ pub struct Outcome {
 #[derive(Debug, Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
 
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("no writer panics")).into_owned()
+    }
+}
+
 impl io::Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().expect("no writer panics").extend(bytes);
@@ -79,8 +88,18 @@ pub fn play_for_digest(seed: u64) -> Outcome {
 }
 
 fn run(seed: u64, digested: bool) -> Outcome {
+    let log = Paper::default();
+    let errors = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(Level::ERROR).with_ansi(false).without_time();
+    let logged = tracing::subscriber::set_default(subscriber.with_writer(move || errors.clone()).finish());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(game(seed, digested))
+    let mut outcome = runtime.expect("a runtime").block_on(game(seed, digested));
+    drop(logged);
+    // A node that has crashed cannot read any more and may say so; nothing else is an error in these games.
+    let lines = log.text();
+    let errors = lines.lines().filter(|line| !line.contains("cannot be read"));
+    outcome.found.extend(errors.map(|line| ("logged", line.to_owned())));
+    outcome
 }
 
 async fn game(seed: u64, digested: bool) -> Outcome {
@@ -88,15 +107,17 @@ async fn game(seed: u64, digested: bool) -> Outcome {
     let (paper, data) = (Paper::default(), MemoryJournal::new());
     let now = clock.clone();
     let recorder = Recorder::to(paper.clone(), "the simulation", move || now.now());
-    Host::publish(&data).await;
+    let short = seed % 4 == 1;
+    data.publish(quest::published(short)).await.expect("memory takes it");
     // One game in ten is calm, so that a fault of the game itself is not always blamed on its fate.
     let calm = seed.is_multiple_of(10);
-    let first = Host::start(&data, &clock, (!calm).then(|| Chance::of(seed, "node 0"))).await;
+    let first = Host::start(&data, &clock, quest::world(short), (!calm).then(|| Chance::of(seed, "node 0"))).await;
     let scene = Rc::new(Scene {
         seed,
         clock,
         recorder,
         data,
+        world: quest::world(short),
         host: RefCell::new(first),
         nodes: Cell::new(0),
         calm: Cell::new(calm),
@@ -109,7 +130,7 @@ async fn game(seed: u64, digested: bool) -> Outcome {
     let players = phones.iter_mut().enumerate().map(|(nth, phone)| part(&scene, nth, phone));
     tokio::join!(futures_util::future::join_all(players), fate(&scene));
     let mut found = rest(&scene, &mut phones).await;
-    let text = String::from_utf8(paper.0.lock().expect("no writer panics").clone()).expect("JSON");
+    let text = paper.text();
     match History::parse("history", text.as_bytes()) {
         Ok(history) => judge(&scene, &history, &mut found).await,
         Err(fault) => found.push(("history", fault.to_string())),
@@ -141,7 +162,7 @@ impl Scene {
     async fn start_another(&self) {
         self.nodes.set(self.nodes.get() + 1);
         let chance = (!self.is_calm()).then(|| Chance::of(self.seed, &format!("node {}", self.nodes.get())));
-        let host = Host::start(&self.data, &self.clock, chance).await;
+        let host = Host::start(&self.data, &self.clock, self.world.clone(), chance).await;
         *self.host.borrow_mut() = host;
     }
 }
@@ -223,17 +244,17 @@ async fn fate(scene: &Scene) {
                 tokio::time::sleep(chance.millis(1_500)).await;
                 scene.start_another().await;
             }
-            3 | 4 => {
+            3 => {
                 scene.note("the node crashes when its next entry is written");
                 host.journal.faults().crash_after_commit();
                 tokio::time::sleep(chance.millis(1_500)).await;
                 host.crash();
                 scene.start_another().await;
             }
-            5 => {
+            4 | 5 => {
                 scene.note("an entry is written and its writer not told; later the node crashes");
-                host.journal.faults().mute_next();
-                tokio::time::sleep(chance.millis(4_000)).await;
+                host.journal.faults().mute_next(Shard::of(&EntityId::Player(quest::players()[0].clone())));
+                tokio::time::sleep(Duration::from_millis(500) + chance.millis(3_000)).await;
                 host.crash();
                 scene.start_another().await;
             }

@@ -3,16 +3,15 @@
 
 use crate::chance::Chance;
 use crate::luck::Luck;
-use crate::quest;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 use waystone::actors::game::Game;
 use waystone::actors::start::{RunningNode, start_through};
+use waystone::actors::world::World;
 use waystone::clock::Clock;
 use waystone::cluster::router::Deliver;
-use waystone::persist::Journal;
 use waystone::persist::memory::MemoryJournal;
 
 /// Milliseconds that a commit may take, most of the time and sometimes.
@@ -30,7 +29,7 @@ pub struct Host {
 
 impl Host {
     /// Starts one on what the last has left. `chance` is its bad luck; without any all goes well.
-    pub async fn start(data: &MemoryJournal, clock: &Clock, chance: Option<Chance>) -> Rc<Self> {
+    pub async fn start(data: &MemoryJournal, clock: &Clock, world: World, chance: Option<Chance>) -> Rc<Self> {
         let journal = data.reopen();
         if let Some(mut chance) = chance.clone() {
             journal.faults().delays(move || {
@@ -45,7 +44,7 @@ impl Host {
             *hold.lock().expect("just made") = Some(Arc::clone(&luck));
             luck as Arc<dyn Deliver>
         };
-        let started = start_through(clock.clone(), Arc::new(journal.clone()), quest::world(), between).await;
+        let started = start_through(clock.clone(), Arc::new(journal.clone()), world, between).await;
         let running = started.expect("memory answers");
         let luck = held.lock().expect("just made").take().expect("the node has started");
         let (game, dead) = (Game::new(Arc::clone(&running.node), "sim"), CancellationToken::new());
@@ -80,9 +79,5 @@ impl Host {
     /// Letters under way.
     pub fn letters(&self) -> usize {
         self.running.borrow().as_ref().map_or(0, |running| running.node.courier.letters())
-    }
-
-    pub async fn publish(journal: &MemoryJournal) {
-        journal.publish(quest::published()).await.expect("memory takes it");
     }
 }

@@ -12,10 +12,12 @@ mod luck;
 mod phone;
 mod quest;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seeds of a usual run; `WAYSTONE_SIM_SEEDS` says another number.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 2_000;
 /// Threads that play them: as many as small machines have.
 const THREADS: usize = 2;
 
@@ -28,7 +30,7 @@ fn variable(name: &str) -> Option<u64> {
 fn seeds_play_sound_games() {
     let one = variable("WAYSTONE_SIM_SEED");
     let (first, count) = one.map_or((0, variable("WAYSTONE_SIM_SEEDS").unwrap_or(SEEDS)), |seed| (seed, 1));
-    let next = AtomicU64::new(first);
+    let (next, seen) = (AtomicU64::new(first), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -39,6 +41,11 @@ fn seeds_play_sound_games() {
                     }
                     let outcome = game::play(seed);
                     assert!(outcome.found.is_empty(), "{}", told(seed, &outcome));
+                    let mut seen = seen.lock().expect("nobody panics with it");
+                    for (word, _) in SPICE {
+                        let here = outcome.history.matches(word).count() + outcome.trace.matches(word).count();
+                        *seen.entry(word).or_insert(0) += here;
+                    }
                     if one.is_some() {
                         println!("{}{}", outcome.trace, outcome.history);
                     }
@@ -46,7 +53,29 @@ fn seeds_play_sound_games() {
             });
         }
     });
+    let seen = seen.into_inner().expect("every game was sound");
+    println!("{count} seeds: {seen:?}");
+    for (word, least) in SPICE {
+        let least = least * usize::try_from(count / 100).unwrap_or(usize::MAX);
+        assert!(seen.get(word).is_none_or(|seen| *seen >= least), "{word} happened too seldom: {seen:?}");
+    }
 }
+
+/// What must have happened in a hundred seeds, and how often at least: else sound games prove little.
+const SPICE: [(&str, usize); 12] = [
+    ("crashes", 80),
+    ("takes over", 30),
+    ("in order", 15),
+    ("be written", 15),
+    ("\"recovered\":true", 500),
+    ("\"unknown\"", 300),
+    ("region.entered", 60),
+    ("step.completed", 300),
+    ("quest.finished", 20),
+    ("quest.ended", 10),
+    ("code.given", 15),
+    ("reward.gone", 2),
+];
 
 /// What a failure says.
 fn told(seed: u64, outcome: &game::Outcome) -> String {

@@ -31,6 +31,8 @@ pub struct Phone {
     diary: Arc<Diary>,
     scene: Rc<Scene>,
     line: Option<Line>,
+    /// A session that the phone has left and the server still takes for live.
+    ghost: Option<Session>,
     /// The stream's epoch and the last offset known.
     known: Option<StreamPosition>,
     commands: u32,
@@ -119,8 +121,8 @@ impl Phone {
         let diary = Arc::new(scene.recorder.client(player.clone()));
         let chance = Chance::of(scene.seed, player.as_str());
         let (player, scene) = (player.clone(), Rc::clone(scene));
-        let (line, known, faults) = (None, None, Vec::new());
-        Self { player, chance, diary, scene, line, known, commands: 0, fixes: 0, faults }
+        let (line, ghost, known, faults) = (None, None, None, Vec::new());
+        Self { player, chance, diary, scene, line, ghost, known, commands: 0, fixes: 0, faults }
     }
 
     /// Hangs up; what it hears from here on is not for it any more.
@@ -131,6 +133,8 @@ impl Phone {
                 known.offset = last;
             }
             self.diary.disconnected(reason);
+            // Half of the time the server learns of it only by the next session.
+            self.ghost = Some(line.session).filter(|_| self.chance.percent(50));
         }
     }
 

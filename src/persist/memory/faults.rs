@@ -1,6 +1,7 @@
 //! What can go wrong with one handle on a journal in memory, on demand: writes that fail, wait, or are the last.
 
 use super::{MemoryJournal, place};
+use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use std::time::Duration;
 
@@ -43,9 +44,9 @@ impl<'a> Faults<'a> {
         self.0.handle().delays = Some(Delays(Box::new(choose)));
     }
 
-    /// The next append is written and never answers; others do.
-    pub fn mute_next(&self) {
-        self.0.handle().mute = true;
+    /// The shard's next append that bears messages is written and never answers; others do.
+    pub fn mute_next(&self, shard: Shard) {
+        self.0.handle().mute = Some(shard);
     }
 
     /// From now on nothing can be written, or everything again.
