@@ -8,7 +8,7 @@
 
 use crate::cluster::router::{Router, Undelivered};
 use crate::cluster::shard::Shard;
-use crate::faults::{self, Point};
+use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
 use crate::persist::{Journal, Stored};
 use crate::quest::aggregate::Message;
@@ -43,7 +43,7 @@ struct Shared {
 struct Desk {
     /// Whether letters are carried; before, they only gather.
     open: bool,
-    lanes: HashMap<Lane, VecDeque<Letter>>,
+    lanes: BTreeMap<Lane, VecDeque<Letter>>,
     letters: usize,
     /// Of each shard: offsets of entries with letters under way, and how many.
     unacked: HashMap<Shard, BTreeMap<u64, usize>>,
@@ -166,6 +166,9 @@ impl Courier {
         loop {
             let Some(letter) = self.desk().lanes.get(&lane).and_then(|queue| queue.front().cloned()) else { return };
             faults::reach_late(Point::BeforeSend).await;
+            if faults::planted(Bug::CourierNotesEarly) {
+                self.0.journal.delivered(Shard::of(&lane.0), letter.offset);
+            }
             let sent = tokio::select! {
                 biased;
                 () = self.0.stop.cancelled() => return,
@@ -180,11 +183,17 @@ impl Courier {
                         return;
                     }
                 }
+                Err(_) if faults::planted(Bug::CourierDropsLetter) => {
+                    if self.done(&lane, letter.offset) {
+                        return;
+                    }
+                }
                 Err(Undelivered::Busy | Undelivered::Unavailable | Undelivered::Expired) => {
                     if pause >= RETRY_MAX {
                         warn!(from = %lane.0, to = %lane.1, "a message waits for its receiver");
                     }
                     tokio::select! {
+                        biased;
                         () = self.0.stop.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
                     }
@@ -223,10 +232,16 @@ impl Courier {
     fn note(&self, desk: MutexGuard<'_, Desk>, shard: Shard) {
         let highest = desk.highest.get(&shard).copied().unwrap_or(0);
         let first = desk.unacked.get(&shard).and_then(|unacked| unacked.keys().next());
-        let known = desk.begun.get(&shard).and_then(|begun| begun.keys().next());
+        let begun = desk.begun.get(&shard).filter(|_| !faults::planted(Bug::CursorPassesAppends));
+        let known = begun.and_then(|begun| begun.keys().next());
         let delivered = first.map_or(highest, |first| first - 1).min(known.copied().unwrap_or(highest));
         drop(desk);
         self.0.journal.delivered(shard, delivered);
+    }
+
+    /// Carries no more, at once: what is on its way is nobody's.
+    pub fn abandon(&self) {
+        self.0.stop.cancel();
     }
 
     /// Stops carrying; what is under way stays in the journal.

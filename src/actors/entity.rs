@@ -7,7 +7,7 @@
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
-use crate::faults::{self, Point};
+use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};
 use crate::quest::aggregate::{Aggregate, Decision, Message, State};
@@ -164,6 +164,9 @@ impl EntityState {
                 }
                 Err(AppendError::Lost) => {
                     self.aggregate = None;
+                    if faults::planted(Bug::LostIsDone) {
+                        return Ok(None);
+                    }
                     return Err(Undelivered::Unavailable);
                 }
                 Err(AppendError::Unavailable(_)) => return Err(Undelivered::Unavailable),
@@ -189,12 +192,19 @@ impl EntityState {
         let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
         let begun = self.node.courier.begin(&self.id);
         faults::reach(Point::BeforeAppend);
+        if faults::planted(Bug::TellBeforeAppend) {
+            self.tell_session(&next, &entry);
+        }
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,
+            Err(_) if faults::planted(Bug::AcknowledgeBeforeAppend) => 0,
             // It may be in the journal: its letters count as under way.
             Err(AppendError::Lost) => return Err(AppendError::Lost),
             Err(err) => {
                 self.node.courier.nothing(begun);
+                if faults::planted(Bug::FailedStateKept) {
+                    self.aggregate = Some(next);
+                }
                 return Err(err);
             }
         };
@@ -246,7 +256,7 @@ impl EntityState {
         if aggregate.seq < self.snapshot + every {
             return;
         }
-        let Ok(bytes) = serde_json::to_vec(aggregate) else { return };
+        let Ok(bytes) = serde_json::to_vec(aggregate).map(faults::spoilt) else { return };
         faults::reach(Point::InSnapshot);
         match self.node.journal.save_snapshot(&self.id, aggregate.seq, bytes).await {
             Ok(()) => self.snapshot = aggregate.seq,
@@ -260,7 +270,8 @@ impl EntityState {
                 let content = self.node.world.content();
                 Ok(Response::Attached(Box::new(Attached {
                     offset: player.offset,
-                    missed: after.and_then(|after| player.missed(after)),
+                    missed: after
+                        .and_then(|after| player.missed(after + u64::from(faults::planted(Bug::ResumeOffByOne)))),
                     guidance: guidance::of(player, id, *seq, &content.catalog),
                 })))
             }

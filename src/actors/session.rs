@@ -9,6 +9,7 @@ use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Request, Response, Undelivered};
+use crate::faults::{self, Bug};
 use crate::geo::decision::{Transition, TransitionKind};
 use crate::geo::fence::{Fate, Tracker};
 use crate::geo::plausibility::{RULES_VERSION, Reason};
@@ -135,7 +136,8 @@ impl Actor for SessionActor {
                     state.tracker.seed(region.clone(), *since);
                 }
                 state.watch(&myself, guidance);
-                let early = std::mem::take(&mut state.early);
+                let mut early = std::mem::take(&mut state.early);
+                early.retain(|_| !faults::planted(Bug::EarlyNoticesLost));
                 Box::pin(state.tell(&myself, early)).await;
                 // Whoever connected may have given up meanwhile.
                 taken_in.send(()).unwrap_or_default();
@@ -289,7 +291,7 @@ impl SessionState {
             }
         }
         for (offset, notice) in notices {
-            if self.told.is_some_and(|told| offset <= told) {
+            if self.told.is_some_and(|told| offset <= told) && !faults::planted(Bug::SessionTellsTwice) {
                 continue;
             }
             self.measure(&notice);

@@ -9,6 +9,7 @@ use super::writer::{Backend, Keep, Request, Shared, Writer};
 use super::{Append, AppendError, Claim, PublishedSource, ReadError};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
+use futures_util::future::try_join_all;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -93,15 +94,19 @@ impl Desk {
         if self.lanes.is_empty() {
             return Err(ReadError::Unavailable(Trouble::ReadOnly.text().to_owned()));
         }
-        let mut claims = Vec::with_capacity(shards.len());
-        for (n, lane) in self.lanes.iter().enumerate() {
+        let asked = self.lanes.iter().enumerate().map(|(n, lane)| {
             let of_lane = |shard: &&Shard| usize::from(shard.number()) % self.lanes.len() == n;
             let shards: Vec<Shard> = shards.iter().filter(of_lane).copied().collect();
-            if !shards.is_empty() {
+            async move {
+                if shards.is_empty() {
+                    return Ok(Vec::new());
+                }
                 let claimed = self.ask(Some(lane), |ticket| Request::Claim(shards, ticket)).await;
-                claims.extend(claimed.unwrap_or_else(|missed| Err(ReadError::Unavailable(missed.to_string())))?);
+                claimed.unwrap_or_else(|missed| Err(ReadError::Unavailable(missed.to_string())))
             }
-        }
+        });
+        // Side by side: a shard is a commit of its own, which is what a start waits for.
+        let mut claims = try_join_all(asked).await?.concat();
         claims.sort_unstable_by_key(|claim: &Claim| claim.shard);
         Ok(claims)
     }

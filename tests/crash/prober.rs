@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Longest wait for an answer: the server's own deadline is five seconds, and a busy machine adds some.
 const ANSWER: Duration = Duration::from_secs(8);
 /// The refusals that an outage may be answered with: `unavailable` and `busy`.
-const ALLOWED: [u32; 2] = [1003, 1004];
+pub(crate) const ALLOWED: [u32; 2] = [1003, 1004];
 
 /// One question and its answer.
 #[derive(Debug, Clone)]
