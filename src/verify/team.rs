@@ -123,11 +123,7 @@ impl TeamFold {
         };
         let over = run.over;
         match event {
-            TeamEvent::StepOpened { step, .. } => {
-                if !run.open.insert(step.clone()) || run.done.contains_key(step) {
-                    place.differ("progress", format!("{step} opens, being open or done"));
-                }
-            }
+            TeamEvent::StepOpened { step, .. } => run.open_up(step, place),
             TeamEvent::StepClosed { step, .. } => {
                 run.open.remove(step);
                 run.reached.remove(step);
@@ -150,18 +146,8 @@ impl TeamFold {
                 }
                 brought.keys.push(key);
             }
-            TeamEvent::HintTaken { step, hint, cost, .. } => {
-                if run.hints.entry(step.clone()).or_default().insert(*hint, *cost).is_some() {
-                    place.differ("points", format!("hint {hint} of {step} is bought twice"));
-                }
-            }
-            TeamEvent::RewardAsked { reward, .. } => {
-                let when = quest.rewards.get(usize::from(*reward)).and_then(|reward| reward.when.as_ref());
-                if when.is_some_and(|when| !run.holds(when, run.points)) {
-                    place.differ("reward", format!("reward {reward} is asked though its condition does not hold"));
-                }
-                run.asked.insert(*reward);
-            }
+            TeamEvent::HintTaken { step, hint, cost, .. } => run.buy(step, (*hint, *cost), place),
+            TeamEvent::RewardAsked { reward, .. } => run.ask(quest, *reward, place),
             TeamEvent::RewardGiven { reward, give, points, number, .. } => {
                 brought.keys.push(run.run.award(&format!("reward:{reward}")));
                 run.reward(quest, (*reward, Some(give), *points, number.is_some()), place);
@@ -244,6 +230,26 @@ impl RunFold {
     fn new(run: RunRef) -> Self {
         let (open, reached, done, hints) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { run, open, reached, done, hints, asked: BTreeSet::new(), points: 0, over: None }
+    }
+
+    fn open_up(&mut self, step: &StepId, place: &mut Place<'_>) {
+        if !self.open.insert(step.clone()) || self.done.contains_key(step) {
+            place.differ("progress", format!("{step} opens, being open or done"));
+        }
+    }
+
+    fn buy(&mut self, step: &StepId, (hint, cost): (u16, u32), place: &mut Place<'_>) {
+        if self.hints.entry(step.clone()).or_default().insert(hint, cost).is_some() {
+            place.differ("points", format!("hint {hint} of {step} is bought twice"));
+        }
+    }
+
+    fn ask(&mut self, quest: &Quest, reward: u16, place: &mut Place<'_>) {
+        let when = quest.rewards.get(usize::from(reward)).and_then(|reward| reward.when.as_ref());
+        if when.is_some_and(|when| !self.holds(when, self.points)) {
+            place.differ("reward", format!("reward {reward} is asked though its condition does not hold"));
+        }
+        self.asked.insert(reward);
     }
 
     fn complete(
