@@ -4,6 +4,7 @@ use crate::units::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 /// A source of the present; clones share it.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub struct Clock(Source);
 enum Source {
     System,
     Manual(Arc<AtomicI64>),
+    Timers(Timestamp, Instant),
 }
 
 impl Clock {
@@ -26,6 +28,11 @@ impl Clock {
         Self(Source::Manual(Arc::new(AtomicI64::new(start.as_millis()))))
     }
 
+    /// A clock that starts at an hour and goes on with the runtime's timers: where a test pauses those, it stands.
+    pub fn with_timers(start: Timestamp) -> Self {
+        Self(Source::Timers(start, Instant::now()))
+    }
+
     /// The present.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     pub fn now(&self) -> Timestamp {
@@ -35,10 +42,11 @@ impl Clock {
                 Timestamp::from_millis(0) + since
             }
             Source::Manual(ms) => Timestamp::from_millis(ms.load(Ordering::SeqCst)),
+            Source::Timers(start, since) => *start + since.elapsed(),
         }
     }
 
-    /// Moves a manual clock on; the system's clock stays as it is.
+    /// Moves a manual clock on; others stay as they are.
     pub fn advance(&self, span: Duration) {
         if let Source::Manual(ms) = &self.0 {
             ms.fetch_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);

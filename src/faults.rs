@@ -2,7 +2,13 @@
 //!
 //! All of it exists only with the feature `faults`, which tests switch on and no release has: without it every
 //! function here is an empty one that the compiler removes. Promise: nothing happens at any place unless it was asked
-//! for by [`arm`], and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
+//! for by [`arm`] or [`plant`], and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
+
+mod bugs;
+
+pub use bugs::{BUGS, Bug, planted, spoilt};
+#[cfg(feature = "faults")]
+pub use bugs::{Planted, plant};
 
 /// A moment at which the process can be made to die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,81 +91,6 @@ mod armed {
             polled
         })
         .await
-    }
-}
-
-/// Faults that a careless hand could have written, planted to show that the simulation finds them (`tests/sim`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
-    /// An entity answers though its append failed.
-    AcknowledgeUnwritten,
-    /// A session hears of an entry before it is in the journal.
-    TellBeforeAppend,
-    /// The journal takes appends of an owner that has lost the shard.
-    NoFence,
-    /// An owner that is told that it has lost the shard goes on as if it had written.
-    LostIsWritten,
-    /// What a failed append would have made stays in memory.
-    KeepFailedState,
-    /// A state that is loaded has forgotten whom it heard, and the journal does not mind.
-    DedupLostAtLoad,
-    /// A state that is loaded has forgotten what it answered.
-    AnswersLostAtLoad,
-    /// A state is loaded without the entries after its snapshot.
-    TailIgnored,
-    /// Who resumes misses the first notice.
-    ResumeOffByOne,
-    /// A session passes on what it has passed on before.
-    ToldTwice,
-    /// A session does not notice that notices are missing.
-    GapIgnored,
-    /// What came before a session's welcome is forgotten.
-    EarlyNoticesDropped,
-    /// A message whose receiver cannot be reached counts as delivered.
-    DroppedWhenUnavailable,
-    /// Messages count as delivered when they are handed over.
-    DeliveredWhenSent,
-    /// An append under way does not hold the cursor of delivery.
-    CursorPassesAppends,
-    /// What was not delivered in the last run is not carried on.
-    UndeliveredForgotten,
-    /// Alarms of the last run are forgotten.
-    AlarmsForgotten,
-}
-
-#[cfg(feature = "faults")]
-mod sown {
-    use super::Bug;
-    use std::cell::Cell;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
-    }
-
-    pub fn plant(bug: Option<Bug>) {
-        PLANTED.set(bug);
-    }
-
-    pub fn planted(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug)
-    }
-}
-
-/// Plants a bug on this thread, or takes it out.
-#[cfg(feature = "faults")]
-pub fn plant(bug: Option<Bug>) {
-    sown::plant(bug);
-}
-
-/// Whether a bug is planted on this thread.
-#[inline]
-pub fn planted(bug: Bug) -> bool {
-    #[cfg(feature = "faults")]
-    return sown::planted(bug);
-    #[cfg(not(feature = "faults"))]
-    {
-        let _ = bug;
-        false
     }
 }
 

@@ -169,6 +169,7 @@ pub async fn run(channels: Arc<Channels>, stop: CancellationToken) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = every.tick() => channels.speak(),
         }

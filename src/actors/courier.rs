@@ -8,7 +8,7 @@
 
 use crate::cluster::router::{Router, Undelivered};
 use crate::cluster::shard::Shard;
-use crate::faults::{self, Bug, Point, planted};
+use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
 use crate::persist::{Journal, Stored};
 use crate::quest::aggregate::Message;
@@ -166,6 +166,9 @@ impl Courier {
         loop {
             let Some(letter) = self.desk().lanes.get(&lane).and_then(|queue| queue.front().cloned()) else { return };
             faults::reach_late(Point::BeforeSend).await;
+            if faults::planted(Bug::CourierNotesEarly) {
+                self.0.journal.delivered(Shard::of(&lane.0), letter.offset);
+            }
             let sent = tokio::select! {
                 biased;
                 () = self.0.stop.cancelled() => return,
@@ -173,12 +176,14 @@ impl Courier {
             };
             match sent {
                 // A refusal is an answer too: the receiver has the last word and will not change it.
-                Err(Undelivered::Unavailable) if planted(Bug::DroppedWhenUnavailable) => {
-                    self.done(&lane, letter.offset);
-                }
                 Ok(_) | Err(Undelivered::Refused(_)) => {
                     faults::reach(Point::MidChain);
                     pause = RETRY_MIN;
+                    if self.done(&lane, letter.offset) {
+                        return;
+                    }
+                }
+                Err(_) if faults::planted(Bug::CourierDropsLetter) => {
                     if self.done(&lane, letter.offset) {
                         return;
                     }
@@ -188,6 +193,7 @@ impl Courier {
                         warn!(from = %lane.0, to = %lane.1, "a message waits for its receiver");
                     }
                     tokio::select! {
+                        biased;
                         () = self.0.stop.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
                     }
@@ -225,13 +231,17 @@ impl Courier {
     /// out to be, lie above.
     fn note(&self, desk: MutexGuard<'_, Desk>, shard: Shard) {
         let highest = desk.highest.get(&shard).copied().unwrap_or(0);
-        let unacked = desk.unacked.get(&shard).filter(|_| !planted(Bug::DeliveredWhenSent));
-        let first = unacked.and_then(|unacked| unacked.keys().next());
-        let begun = desk.begun.get(&shard).filter(|_| !planted(Bug::CursorPassesAppends));
+        let first = desk.unacked.get(&shard).and_then(|unacked| unacked.keys().next());
+        let begun = desk.begun.get(&shard).filter(|_| !faults::planted(Bug::CursorPassesAppends));
         let known = begun.and_then(|begun| begun.keys().next());
         let delivered = first.map_or(highest, |first| first - 1).min(known.copied().unwrap_or(highest));
         drop(desk);
         self.0.journal.delivered(shard, delivered);
+    }
+
+    /// Carries no more, at once: what is on its way is nobody's.
+    pub fn abandon(&self) {
+        self.0.stop.cancel();
     }
 
     /// Stops carrying; what is under way stays in the journal.

@@ -7,7 +7,7 @@
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
-use crate::faults::{self, Bug, Point, planted};
+use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};
 use crate::quest::aggregate::{Aggregate, Decision, Message, State};
@@ -164,6 +164,9 @@ impl EntityState {
                 }
                 Err(AppendError::Lost) => {
                     self.aggregate = None;
+                    if faults::planted(Bug::LostIsDone) {
+                        return Ok(None);
+                    }
                     return Err(Undelivered::Unavailable);
                 }
                 Err(AppendError::Unavailable(_)) => return Err(Undelivered::Unavailable),
@@ -188,19 +191,19 @@ impl EntityState {
         let wake = next.due(&content.catalog, entry.at);
         let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
         let begun = self.node.courier.begin(&self.id);
-        if planted(Bug::TellBeforeAppend) {
+        faults::reach(Point::BeforeAppend);
+        if faults::planted(Bug::TellBeforeAppend) {
             self.tell_session(&next, &entry);
         }
-        faults::reach(Point::BeforeAppend);
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,
+            Err(_) if faults::planted(Bug::AcknowledgeBeforeAppend) => 0,
             // It may be in the journal: its letters count as under way.
-            Err(AppendError::Lost) if !planted(Bug::LostIsWritten) => return Err(AppendError::Lost),
+            Err(AppendError::Lost) => return Err(AppendError::Lost),
             Err(err) => {
                 self.node.courier.nothing(begun);
-                self.aggregate = Some(next).filter(|_| planted(Bug::KeepFailedState));
-                if planted(Bug::AcknowledgeUnwritten) || matches!(err, AppendError::Lost) {
-                    return Ok(entry.reply);
+                if faults::planted(Bug::FailedStateKept) {
+                    self.aggregate = Some(next);
                 }
                 return Err(err);
             }
@@ -253,7 +256,7 @@ impl EntityState {
         if aggregate.seq < self.snapshot + every {
             return;
         }
-        let Ok(bytes) = serde_json::to_vec(aggregate) else { return };
+        let Ok(bytes) = serde_json::to_vec(aggregate).map(faults::spoilt) else { return };
         faults::reach(Point::InSnapshot);
         match self.node.journal.save_snapshot(&self.id, aggregate.seq, bytes).await {
             Ok(()) => self.snapshot = aggregate.seq,
@@ -265,10 +268,10 @@ impl EntityState {
         match (&self.aggregate, &self.id) {
             (Some(Aggregate { state: State::Player(player), seq, .. }), EntityId::Player(id)) => {
                 let content = self.node.world.content();
-                let after = after.map(|after| after + u64::from(planted(Bug::ResumeOffByOne)));
                 Ok(Response::Attached(Box::new(Attached {
                     offset: player.offset,
-                    missed: after.and_then(|after| player.missed(after)),
+                    missed: after
+                        .and_then(|after| player.missed(after + u64::from(faults::planted(Bug::ResumeOffByOne)))),
                     guidance: guidance::of(player, id, *seq, &content.catalog),
                 })))
             }

@@ -11,6 +11,7 @@ use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::session::{SessionActor, SessionArguments};
 use crate::cluster::router::{Attached, Request, Response};
+use crate::faults::{self, Bug};
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, QuestId, StepId};
 use crate::quest::act::{Act, CommandId, StepRef};
@@ -183,6 +184,7 @@ impl Session {
         let guidance = self.guidance.load_full();
         let content = self.node.world.content();
         let (to, command) = act_route::route(&self.player, &guidance, &content.catalog, cmd.as_ref(), &act)?;
+        let cmd = cmd.filter(|_| !faults::planted(Bug::CommandIdIgnored));
         let message = Message::from_act(&self.player, cmd, &act, command);
         let answer = self.node.router.send(to, message).await?;
         Ok(answer.unwrap_or_else(|| Value::Object(serde_json::Map::new())))

@@ -2,7 +2,9 @@
 //! that whoever sends one need not know the reader.
 
 use crate::actors::contract::{CloseReason, FixReply};
+use crate::actors::shard::ShardArguments;
 use crate::cluster::router::{Request, Response, Undelivered};
+use crate::cluster::shard::Shard;
 use crate::geo::position::Fix;
 use crate::ids::EntityId;
 use crate::quest::guidance::Guidance;
@@ -42,6 +44,15 @@ pub enum ShardMessage {
     Sweep,
     /// Let all entities finish what they have and go; then say so.
     Drain(oneshot::Sender<()>),
+}
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub enum SupervisorMessage {
+    /// Start the actor of a shard that sleeps; then say so.
+    Start(Shard, oneshot::Sender<()>),
+    /// Start a shard's actor anew.
+    Restart(Box<ShardArguments>),
 }
 
 /// What a session's actor is told.

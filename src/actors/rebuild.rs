@@ -19,6 +19,7 @@ const PAGE: u32 = 500;
 pub async fn run(node: Arc<Node>, claims: Vec<Claim>, stop: CancellationToken) {
     for claim in claims.into_iter().filter(|claim| claim.head > 0) {
         let shown = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             shown = show(&node, claim.shard) => shown,
         };

@@ -9,7 +9,7 @@ use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::cluster::router::{Request, Response, Undelivered};
-use crate::faults::{Bug, planted};
+use crate::faults::{self, Bug};
 use crate::geo::decision::{Transition, TransitionKind};
 use crate::geo::fence::{Fate, Tracker};
 use crate::geo::plausibility::{RULES_VERSION, Reason};
@@ -136,7 +136,8 @@ impl Actor for SessionActor {
                     state.tracker.seed(region.clone(), *since);
                 }
                 state.watch(&myself, guidance);
-                let early = std::mem::take(&mut state.early);
+                let mut early = std::mem::take(&mut state.early);
+                early.retain(|_| !faults::planted(Bug::EarlyNoticesLost));
                 Box::pin(state.tell(&myself, early)).await;
                 // Whoever connected may have given up meanwhile.
                 taken_in.send(()).unwrap_or_default();
@@ -272,12 +273,10 @@ impl SessionState {
     /// Passes notices on, each once, in order. What is missing in between is asked of the player's stream.
     async fn tell(&mut self, myself: &ActorRef<SessionMessage>, mut notices: Vec<(u64, Arc<Notice>)>) {
         let Some(told) = self.told else {
-            if !planted(Bug::EarlyNoticesDropped) {
-                self.early.append(&mut notices);
-            }
+            self.early.append(&mut notices);
             return;
         };
-        if notices.first().is_some_and(|(offset, _)| *offset > told + 1) && !planted(Bug::GapIgnored) {
+        if notices.first().is_some_and(|(offset, _)| *offset > told + 1) {
             let player = EntityId::Player(self.player.clone());
             match self.node.router.ask(player, Request::Attach { after: Some(told) }).await {
                 Ok(Response::Attached(attached)) if attached.missed.is_some() => {
@@ -292,7 +291,7 @@ impl SessionState {
             }
         }
         for (offset, notice) in notices {
-            if self.told.is_some_and(|told| offset <= told) && !planted(Bug::ToldTwice) {
+            if self.told.is_some_and(|told| offset <= told) && !faults::planted(Bug::SessionTellsTwice) {
                 continue;
             }
             self.measure(&notice);

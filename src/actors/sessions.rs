@@ -6,12 +6,12 @@ use crate::ids::PlayerId;
 use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;
 use ractor::ActorRef;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// The live sessions by player.
 #[derive(Debug, Default)]
-pub struct Sessions(RwLock<HashMap<PlayerId, ActorRef<SessionMessage>>>);
+pub struct Sessions(RwLock<BTreeMap<PlayerId, ActorRef<SessionMessage>>>);
 
 impl Sessions {
     /// Enters a session; the one that it replaces is returned.
@@ -58,7 +58,7 @@ impl Sessions {
         self.len() == 0
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<PlayerId, ActorRef<SessionMessage>>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<PlayerId, ActorRef<SessionMessage>>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ use crate::quest::aggregate::Message;
 use crate::quest::command::Command;
 use crate::units::Timestamp;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -53,7 +53,7 @@ pub struct ShardArguments {
 pub struct ShardState {
     shard: Shard,
     node: Arc<Node>,
-    slots: HashMap<EntityId, Slot>,
+    slots: BTreeMap<EntityId, Slot>,
     by_actor: HashMap<ActorId, EntityId>,
     wakes: HashMap<EntityId, Timestamp>,
     alarms: BTreeSet<(Timestamp, EntityId)>,
@@ -88,7 +88,7 @@ impl Actor for ShardActor {
         Ok(ShardState {
             shard,
             node,
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             by_actor: HashMap::new(),
             wakes: wakes.into_iter().collect(),
             alarms,

@@ -1,13 +1,13 @@
 //! The shards of this node: where a request is delivered to the actor that owns its entity.
 
-use crate::actors::mailbox::ShardMessage;
+use crate::actors::mailbox::{ShardMessage, SupervisorMessage};
 use crate::cluster::router::{DELIVERY_DEADLINE, Deliver, Request, Response, Undelivered};
 use crate::cluster::shard::{SHARDS, Shard};
 use crate::ids::EntityId;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ractor::ActorRef;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Requests under way for one shard: bounds the mailbox of its actor, which ractor does not.
@@ -20,19 +20,37 @@ type Inbox = (Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>);
 #[derive(Debug)]
 pub struct Shards {
     inboxes: Vec<Inbox>,
+    /// Starts the actor of a shard that sleeps.
+    supervisor: OnceLock<ActorRef<SupervisorMessage>>,
 }
 
 impl Default for Shards {
     fn default() -> Self {
         let inbox = || (Arc::new(Semaphore::new(SHARD_INBOX)), RwLock::new(None));
-        Self { inboxes: (0..SHARDS).map(|_| inbox()).collect() }
+        Self { inboxes: (0..SHARDS).map(|_| inbox()).collect(), supervisor: OnceLock::new() }
     }
 }
 
 impl Shards {
+    /// Names the supervisor, once, at its start.
+    pub fn supervised_by(&self, supervisor: ActorRef<SupervisorMessage>) {
+        self.supervisor.set(supervisor).unwrap_or_default();
+    }
+
     /// Enters the actor of a shard, at its start or restart.
     pub fn enter(&self, shard: Shard, actor: ActorRef<ShardMessage>) {
         *self.inboxes[usize::from(shard.number())].1.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
+    }
+
+    /// The actor of a shard; one that sleeps is started.
+    async fn awake(&self, shard: Shard) -> Option<ActorRef<ShardMessage>> {
+        if let Some(actor) = self.actor(shard) {
+            return Some(actor);
+        }
+        let (started, starts) = oneshot::channel();
+        self.supervisor.get()?.cast(SupervisorMessage::Start(shard, started)).ok()?;
+        starts.await.ok()?;
+        self.actor(shard)
     }
 
     /// The actor of a shard, once it has started.
@@ -48,7 +66,7 @@ impl Deliver for Shards {
             let (inbox, _) = &self.inboxes[usize::from(shard.number())];
             let work = async {
                 let permit = Arc::clone(inbox).acquire_owned().await.map_err(|_| Undelivered::Unavailable)?;
-                let actor = self.actor(shard).ok_or(Undelivered::Unavailable)?;
+                let actor = self.awake(shard).await.ok_or(Undelivered::Unavailable)?;
                 let (answer, answered) = oneshot::channel();
                 let message = ShardMessage::Deliver { to, request, answer, permit };
                 actor.cast(message).map_err(|_| Undelivered::Unavailable)?;

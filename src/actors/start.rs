@@ -6,12 +6,12 @@
 
 use crate::actors::channels;
 use crate::actors::contract::CloseReason;
-use crate::actors::mailbox::{SessionMessage, ShardMessage};
+use crate::actors::mailbox::{SessionMessage, ShardMessage, SupervisorMessage};
 use crate::actors::node::Node;
 use crate::actors::rebuild;
 use crate::actors::shard::ShardArguments;
 use crate::actors::shards::Shards;
-use crate::actors::supervisor::{Supervisor, SupervisorArguments, SupervisorMessage};
+use crate::actors::supervisor::{Supervisor, SupervisorArguments};
 use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::router::Deliver;
@@ -44,38 +44,38 @@ pub struct RunningNode {
 
 /// Starts a node over a journal that it alone owns.
 pub async fn start(clock: Clock, journal: Arc<dyn Journal>, world: World) -> Result<RunningNode, StartError> {
-    start_by_way(clock, journal, world, |shards| shards).await
+    start_through(clock, journal, world, |shards| shards).await
 }
 
-/// The same where requests reach the shards by another way: a simulation's, on which they are late, lost or doubled.
-pub async fn start_by_way(
+/// The same, with something between the router and the shards: a simulation's bad luck.
+pub async fn start_through(
     clock: Clock,
     journal: Arc<dyn Journal>,
     world: World,
-    way: impl FnOnce(Arc<dyn Deliver>) -> Arc<dyn Deliver>,
+    between: impl FnOnce(Arc<dyn Deliver>) -> Arc<dyn Deliver>,
 ) -> Result<RunningNode, StartError> {
     let node = Arc::new(Node::new(clock, Arc::clone(&journal), world));
     let claims = journal.claim(Shard::all().collect()).await?;
     let mut undelivered = 0_usize;
     for claim in &claims {
-        undelivered += take_on(&node, claim.shard, claim.out_acked, claim.head).await?;
+        if !planted(Bug::UndeliveredForgotten) {
+            undelivered += take_on(&node, claim.shard, claim.out_acked, claim.head).await?;
+        }
     }
     if undelivered > 0 {
         info!(undelivered, "messages of the last run are carried on");
     }
     let mut arguments = Vec::with_capacity(claims.len());
     for claim in &claims {
-        let mut wakes = journal.wakes(claim.shard).await?;
-        if planted(Bug::AlarmsForgotten) {
-            wakes.clear();
-        }
+        let none = claim.head == 0 || planted(Bug::WakesForgotten);
+        let wakes = if none { Vec::new() } else { journal.wakes(claim.shard).await? };
         arguments.push(ShardArguments { shard: claim.shard, node: Arc::clone(&node), wakes });
     }
     let shards = Arc::new(Shards::default());
     let supervise = SupervisorArguments { shards: Arc::clone(&shards), arguments };
     let (supervisor, _) =
         Actor::spawn(None, Supervisor, supervise).await.map_err(|err| StartError::Actors(err.to_string()))?;
-    node.router.serve(way(Arc::clone(&shards) as Arc<dyn Deliver>));
+    node.router.serve(between(Arc::clone(&shards) as Arc<dyn Deliver>));
     node.courier.open();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(channels::run(Arc::clone(&node.channels), stop.clone()));
@@ -97,7 +97,7 @@ pub enum StartError {
 /// Hands messages of earlier runs that were not delivered to the courier.
 async fn take_on(node: &Node, shard: Shard, acked: u64, head: u64) -> Result<usize, ReadError> {
     let (mut after, mut count) = (acked, 0);
-    while after < head && !planted(Bug::UndeliveredForgotten) {
+    while after < head {
         let page = match node.journal.undelivered(shard, after, UNDELIVERED_PAGE).await {
             Ok(page) => page,
             // One entry that cannot be read stops its own entity, not the node.
@@ -117,6 +117,13 @@ async fn take_on(node: &Node, shard: Shard, acked: u64, head: u64) -> Result<usi
 }
 
 impl RunningNode {
+    /// Ends at once, as a crash would: nothing is finished, told or kept.
+    pub fn abandon(&self) {
+        self.node.courier.abandon();
+        self.stop.cancel();
+        self.supervisor.kill();
+    }
+
     /// Ends: sessions go, entities finish, the courier stops, the journal closes.
     pub async fn drain(self) {
         self.node.begin_to_drain();

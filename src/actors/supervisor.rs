@@ -1,22 +1,19 @@
 //! The root of the actors: starts the shards' actors and starts one anew when it fails.
+//!
+//! A shard without alarms sleeps until its first request: a node over a small journal starts a few actors, not 256.
 
+use crate::actors::mailbox::SupervisorMessage;
 use crate::actors::shard::{ShardActor, ShardArguments};
 use crate::actors::shards::Shards;
+use crate::cluster::shard::Shard;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::error;
 
 /// A pause before a failed shard is started anew, so that a lasting fault does not spin.
 const RESTART_AFTER: Duration = Duration::from_millis(200);
-
-/// What the supervisor is told.
-#[derive(Debug)]
-pub enum SupervisorMessage {
-    /// Start a shard's actor anew.
-    Restart(Box<ShardArguments>),
-}
 
 /// The actor's behaviour.
 #[derive(Debug)]
@@ -27,7 +24,7 @@ pub struct Supervisor;
 pub struct SupervisorArguments {
     /// Where the shards' actors are entered.
     pub shards: Arc<Shards>,
-    /// The shards to start.
+    /// The shards of this node.
     pub arguments: Vec<ShardArguments>,
 }
 
@@ -35,6 +32,7 @@ pub struct SupervisorArguments {
 #[derive(Debug)]
 pub struct SupervisorState {
     shards: Arc<Shards>,
+    sleeping: BTreeMap<Shard, ShardArguments>,
     running: HashMap<ActorId, ShardArguments>,
 }
 
@@ -62,9 +60,15 @@ impl Actor for Supervisor {
         myself: ActorRef<SupervisorMessage>,
         arguments: SupervisorArguments,
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        let mut state = SupervisorState { shards: arguments.shards, running: HashMap::new() };
-        for shard in arguments.arguments {
-            state.start(&myself, shard).await?;
+        let SupervisorArguments { shards, arguments } = arguments;
+        shards.supervised_by(myself.clone());
+        let mut state = SupervisorState { shards, sleeping: BTreeMap::new(), running: HashMap::new() };
+        for arguments in arguments {
+            if arguments.wakes.is_empty() {
+                state.sleeping.insert(arguments.shard, arguments);
+            } else {
+                state.start(&myself, arguments).await?;
+            }
         }
         Ok(state)
     }
@@ -76,6 +80,14 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            SupervisorMessage::Start(shard, started) => {
+                if let Some(arguments) = state.sleeping.remove(&shard) {
+                    state.start(&myself, arguments).await?;
+                }
+                // Whoever asked may have given up.
+                started.send(()).unwrap_or_default();
+                Ok(())
+            }
             SupervisorMessage::Restart(mut arguments) => {
                 // Alarms may have moved since the start; the journal knows.
                 if let Ok(wakes) = arguments.node.journal.wakes(arguments.shard).await {

@@ -177,3 +177,33 @@ fn output_keeps_columns_and_wipes_progress() {
     assert_eq!(errors.text(), "error: gone\n");
     assert_eq!(output::plain("a\u{1b}[2J\nb"), "a\u{fffd}[2J\u{fffd}b");
 }
+
+#[tokio::test]
+async fn verify_holds_a_history_against_the_journal() {
+    let folder = folder("history");
+    let journal =
+        crate::persist::sqlite::SqliteJournal::open(&folder, Default::default()).await.expect("a new folder");
+    let epoch = crate::persist::Journal::id(&journal).to_owned();
+    crate::persist::Journal::close(&journal).await;
+    let path = folder.join("h.jsonl");
+    let welcome =
+        format!(r#"{{"player":"ada","what":{{"connected":{{"epoch":"{epoch}","recovered":false,"offset":0}}}}}}"#);
+    let told = r#"{"player":"ada","what":{"told":{"offset":1,"notice":{}}}}"#;
+    let verify = async |lines: &[&str]| {
+        std::fs::write(&path, lines.join("\n") + "\n").expect("a folder of ours");
+        let line = format!("waystone verify --data {} --history {}", folder.display(), path.display());
+        let Some(Command::Verify(args)) = parse(&line).expect("sound").command else { panic!("not verify") };
+        let (mut out, result, _) = paper(Terminal::default());
+        verify::run(&args, &mut out).await.map(|exit| (exit, result.text()))
+    };
+    let head = r#"{"history":1,"by":"a test"}"#;
+    let (exit, text) = verify(&[head, &welcome]).await.expect("both can be read");
+    assert_eq!(exit, Exit::Done, "{text}");
+    assert!(text.contains("history: 1 clients, 1 connections"), "{text}");
+    let (exit, text) = verify(&[head, &welcome, told]).await.expect("both can be read");
+    assert_eq!(exit, Exit::Faults, "{text}");
+    assert!(text.contains("h.jsonl:3: player/ada: phantom: "), "{text}");
+    let fault = verify(&[head, "{"]).await.expect_err("no line");
+    assert!(format!("{fault:#}").contains("h.jsonl:2: "), "{fault:#}");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -16,6 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+mod faults;
+
+pub use faults::Faults;
+
 /// A handle on a journal in memory; clones are the same handle, with the same claims.
 #[derive(Debug, Clone)]
 pub struct MemoryJournal {
@@ -65,13 +69,9 @@ struct Handle {
     acked: HashMap<Shard, u64>,
     fail: u32,
     crash: bool,
-    delay: Option<Duration>,
+    delays: Option<faults::Delays>,
     gone: Option<&'static str>,
 }
-
-/// Faults of one handle, on demand.
-#[derive(Debug)]
-pub struct Faults<'a>(&'a MemoryJournal);
 
 impl Default for MemoryJournal {
     fn default() -> Self {
@@ -92,7 +92,7 @@ impl MemoryJournal {
 
     /// Makes this handle fail.
     pub fn faults(&self) -> Faults<'_> {
-        Faults(self)
+        Faults::of(self)
     }
 
     /// No holder of the lock can panic half-way through a change, so a poisoned lock guards whole data.
@@ -102,6 +102,13 @@ impl MemoryJournal {
 
     fn handle(&self) -> MutexGuard<'_, Handle> {
         self.handle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait(&self) {
+        let delay = self.handle().delays.as_mut().map_or(Duration::ZERO, faults::Delays::next);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// For what only reads.
@@ -124,7 +131,8 @@ impl MemoryJournal {
         let shard = Shard::of(&append.entity);
         let data = &mut *data;
         let row = data.shards.entry(shard).or_default();
-        if handle.epochs.get(&shard) != Some(&row.epoch) && !planted(Bug::NoFence) {
+        let mine = handle.epochs.get(&shard).copied().unwrap_or(0);
+        if mine != row.epoch && !(mine > 0 && planted(Bug::NoFence)) {
             if handle.epochs.remove(&shard).is_some() {
                 self.lost.cancel();
             }
@@ -132,8 +140,7 @@ impl MemoryJournal {
         }
         let stream = data.streams.entry(append.entity.clone()).or_default();
         stream.push(&append)?;
-        let epoch = handle.epochs.get(&shard).copied().unwrap_or_default();
-        row.log.push((append.entity, append.entry.seq, epoch));
+        row.log.push((append.entity, append.entry.seq, mine));
         row.ack(handle.acked.get(&shard).copied().unwrap_or(0));
         let crash = std::mem::take(&mut handle.crash);
         if crash {
@@ -210,9 +217,7 @@ impl Stream {
             return Err(record::not_next(entry.seq, self.ends()));
         }
         let cause = entry.cause.as_ref().map(Cause::key);
-        if let Some(cause) =
-            cause.as_ref().filter(|cause| self.causes.contains(*cause) && !planted(Bug::DedupLostAtLoad))
-        {
+        if let Some(cause) = cause.as_ref().filter(|cause| self.causes.contains(*cause)) {
             return Err(record::cause_stands(cause));
         }
         let awards: HashSet<&String> = entry.awards.iter().collect();
@@ -225,33 +230,6 @@ impl Stream {
         let (payload, has_out) = (record::encode(entry), !entry.out.is_empty());
         self.records.push(Record { ver: record::VERSION, payload, has_out });
         Ok(())
-    }
-}
-
-impl Faults<'_> {
-    /// The next `n` appends answer `Unavailable` and write nothing.
-    pub fn fail_next(&self, n: u32) {
-        self.0.handle().fail = n;
-    }
-
-    /// The process dies when its next append is written: that one never answers, and the handle is of no more use.
-    /// Go on with [`MemoryJournal::reopen`].
-    pub fn crash_after_commit(&self) {
-        self.0.handle().crash = true;
-    }
-
-    /// Each append first waits this long.
-    pub fn delay(&self, span: Duration) {
-        self.0.handle().delay = Some(span);
-    }
-
-    /// Replaces the stored form of an entry that is there, as a newer version or a broken disk might.
-    pub fn overwrite(&self, entity: &EntityId, seq: u64, ver: u32, payload: &[u8]) {
-        let mut data = self.0.data();
-        let record = data.streams.get_mut(entity).and_then(|stream| stream.records.get_mut(place(seq)));
-        if let Some(record) = record {
-            (record.ver, record.payload) = (ver, payload.to_vec());
-        }
     }
 }
 
@@ -276,12 +254,12 @@ impl Journal for MemoryJournal {
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>> {
         async {
-            let delay = self.handle().delay;
-            if let Some(delay) = delay {
-                tokio::time::sleep(delay).await;
-            }
+            self.wait().await;
             match self.write(append)? {
-                (offset, false) => Ok(offset),
+                (offset, false) => {
+                    self.wait().await;
+                    Ok(offset)
+                }
                 (_, true) => std::future::pending().await,
             }
         }

@@ -10,7 +10,7 @@
 //! - **Never guessed**: an append whose outcome is unknown is resolved by the store before it answers.
 
 use crate::cluster::shard::Shard;
-use crate::faults::{Bug, planted};
+use crate::faults::{self, Bug};
 use crate::ids::{EntityId, QuestId};
 use crate::quest::aggregate::Aggregate;
 use crate::quest::entry::Entry;
@@ -118,10 +118,8 @@ impl Loaded {
             }
             None => Aggregate::new(id.clone()),
         };
-        if !planted(Bug::TailIgnored) || self.snapshot.is_none() {
-            self.tail.iter().for_each(|entry| aggregate.apply(entry));
-        }
-        aggregate.forget(planted(Bug::DedupLostAtLoad), planted(Bug::AnswersLostAtLoad));
+        let last = self.tail.len() - usize::from(faults::planted(Bug::LoadSkipsLast) && !self.tail.is_empty());
+        self.tail[..last].iter().for_each(|entry| aggregate.apply(entry));
         Some(aggregate)
     }
 }

@@ -194,16 +194,6 @@ impl Aggregate {
         }
     }
 
-    /// Forgets whom it heard, or what it answered: a fault that tests plant.
-    pub fn forget(&mut self, heard: bool, answers: bool) {
-        if heard {
-            self.heard.clear();
-        }
-        if answers {
-            self.answers.clear();
-        }
-    }
-
     /// Bounds what is remembered of senders. A repeat of one that was forgotten is refused by the journal, which has
     /// every cause for ever.
     fn forget_the_longest_silent(&mut self) {

@@ -16,10 +16,12 @@ mod region;
 mod team;
 mod trial;
 pub mod verdict;
+mod words;
 
 pub use check::Check;
 pub use history::{History, Recorder};
 pub use verdict::{Difference, Verdict};
+pub use words::CHECKS;
 
 use crate::cluster::shard::Shard;
 use crate::content;

@@ -38,8 +38,8 @@ pub(super) struct Trial<'a> {
 #[derive(Debug)]
 struct Sorted<'a> {
     seen: &'a Seen,
-    told: Vec<ToldAt>,
-    states: Vec<&'a StateAt>,
+    told: &'a [ToldAt],
+    states: &'a [StateAt],
 }
 
 /// Facts that stand for an entry where a command found nothing to do.
@@ -91,7 +91,7 @@ impl<'a> Trial<'a> {
             return;
         }
         let (before, after) = (fold.notices(), fold.notices() + entry.notices.len() as u64);
-        while let Some(state) = sorted.states.pop_if(|state| state.offset < after) {
+        while let Some(state) = pop_if(&mut sorted.states, |state| state.offset < after) {
             if state.offset == before {
                 self.history.state(id, state, fold, verdict);
             } else {
@@ -101,7 +101,7 @@ impl<'a> Trial<'a> {
         }
         for (offset, notice) in (before + 1..).zip(&entry.notices) {
             let stands = print(&serde_json::to_value(notice).unwrap_or(Value::Null));
-            while let Some(told) = sorted.told.pop_if(|told| told.offset <= offset) {
+            while let Some(told) = pop_if(&mut sorted.told, |told| told.offset <= offset) {
                 if told.offset != offset || told.print != stands {
                     let message = format!("offset {} was told with other words than stand here", told.offset);
                     self.history.differ(verdict, (id, entry.seq), told.place, "told", message);
@@ -162,7 +162,7 @@ impl<'a> Trial<'a> {
         let EntityId::Player(player) = id else { return };
         let Some(sorted) = self.seen.remove(player) else { return };
         let (history, end) = (self.history, fold.notices());
-        for state in &sorted.states {
+        for state in sorted.states {
             if state.offset == end {
                 history.state(id, state, fold, verdict);
             }
@@ -177,7 +177,7 @@ impl<'a> Trial<'a> {
         }
         for (known, place) in sorted.seen.settled.iter().filter(|(known, _)| *known < end) {
             let message = format!("at rest it knows offset {known}, and its stream goes up to {end}");
-            history.differ(verdict, (id, 0), *place, "untold", message);
+            history.differ(verdict, (id, 0), *place, "undelivered", message);
         }
         for state in sorted.seen.states.iter().filter(|state| state.last && state.offset < end) {
             let message =
@@ -328,12 +328,15 @@ impl History {
 
 impl<'a> Sorted<'a> {
     fn new(seen: &'a Seen) -> Self {
-        let mut told = seen.told.clone();
-        told.sort_by_key(|told| Reverse(told.offset));
-        let mut states: Vec<&StateAt> = seen.states.iter().collect();
-        states.sort_by_key(|state| Reverse(state.offset));
-        Self { seen, told, states }
+        Self { seen, told: &seen.told, states: &seen.states }
     }
+}
+
+/// Takes the last of a list off, if it is one of those meant.
+fn pop_if<'a, T>(list: &mut &'a [T], meant: impl Fn(&T) -> bool) -> Option<&'a T> {
+    let (last, rest) = list.split_last().filter(|(last, _)| meant(last))?;
+    *list = rest;
+    Some(last)
 }
 
 impl Facts {

@@ -1,14 +1,16 @@
 //! What all witnesses of one test share: the way to the server, tokens, the evidence, and the moments at which a
 //! reaper likes to strike.
 
-use crate::record::{Record, Testimony};
-use std::path::Path;
+use crate::record::Record;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use waystone::clock::Clock;
 use waystone::config;
-use waystone::ids::PlayerId;
+use waystone::ids::{PlayerId, stable_hash};
 use waystone::net::auth::{Claims, Role, Secret, mint};
+use waystone::verify::Recorder;
 
 /// How long a token lasts: longer than any test.
 const TOKEN_S: i64 = 6 * 3_600;
@@ -20,6 +22,8 @@ pub(crate) struct Ground {
     /// Time, for phones.
     pub clock: Clock,
     secret: Secret,
+    /// Where all witnesses write down what they ask and are told.
+    recorder: Recorder,
     records: Mutex<Vec<Arc<Record>>>,
     /// Counts commands that are just being sent.
     pub sending: watch::Sender<u64>,
@@ -31,10 +35,16 @@ impl Ground {
     /// Over a data folder, whose key is made if there is none.
     pub(crate) fn new(data: &Path, port: u16) -> Arc<Self> {
         let secret = config::data_key(data).expect("the folder can be written");
+        let (clock, path) = (Clock::system(), history_of(data));
+        let file = File::options().create_new(true).append(true).open(path).expect("the target's folder for tests");
+        let now = clock.clone();
+        // Straight to the file: another process reads it while we write.
+        let recorder = Recorder::to(file, "tests/crash", move || now.now());
         Arc::new(Self {
             port,
-            clock: Clock::system(),
+            clock,
             secret,
+            recorder,
             records: Mutex::default(),
             sending: watch::Sender::new(0),
             told: watch::Sender::new(0),
@@ -69,18 +79,24 @@ impl Ground {
 
     /// A new witness.
     pub(crate) fn enroll(&self, player: PlayerId) -> Arc<Record> {
-        let record = Arc::new(Record::new(player));
+        let record = Arc::new(Record::new(self.recorder.client(player)));
         self.records.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record));
         record
+    }
+
+    /// What must not have happened to any of them so far.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.records().iter().flat_map(|record| record.faults()).collect()
     }
 
     /// The evidence of all witnesses so far.
     pub(crate) fn records(&self) -> Vec<Arc<Record>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    /// What they have been told up to now.
-    pub(crate) fn testimonies(&self) -> Vec<Testimony> {
-        self.records().iter().map(|record| record.testimony()).collect()
-    }
+/// Where the history of the game on a data folder is: beside no folder of it, for a disk may be full.
+pub(crate) fn history_of(data: &Path) -> PathBuf {
+    let name = stable_hash(data.as_os_str().as_encoded_bytes().iter().copied());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{name:016x}.jsonl"))
 }

@@ -2,23 +2,24 @@
 //! promised is held against the journal and against what the server answers now.
 
 use crate::ground::Ground;
-use crate::ledger::Ledger;
 use crate::party::Parties;
 use crate::record::{Acknowledged, Record};
 use crate::server::{Folder, Server, Start};
 use crate::witness;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use waystone::net::client::{ClientError, Link, Repeat};
+use waystone::net::client::{Link, Repeat};
 
 /// How long teams at play may take to finish once nobody kills any more.
 const FINISH: Duration = Duration::from_secs(90);
 /// How long chains may take to end after the last team has finished.
 const CHAINS: Duration = Duration::from_secs(10);
+/// How often it is looked whether something has come.
+const LOOK: Duration = Duration::from_millis(20);
 /// Longest call of the closing questions.
 const CALL: Duration = Duration::from_secs(10);
 
@@ -31,17 +32,17 @@ pub(crate) struct Story {
     awards: usize,
     acknowledged: usize,
     connects: usize,
-    entries: usize,
-    stock: Vec<usize>,
+    entries: u64,
+    codes: usize,
 }
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { teams, told, awards, acknowledged, connects, entries, stock } = self;
+        let Self { teams, told, awards, acknowledged, connects, entries, codes } = self;
         write!(
             f,
             "{teams} teams of witnesses finished, told {told} notices of which {awards} awards, {acknowledged} commands \
-             acknowledged, {connects} connections; {entries} entries, stock given {stock:?}; lost 0, twice 0"
+             acknowledged, {connects} connections; {entries} entries, {codes} codes given; lost 0, twice 0"
         )
     }
 }
@@ -62,19 +63,14 @@ pub(crate) async fn settle(folder: &Folder, ground: &Arc<Ground>, parties: Parti
     for record in &records {
         answers_stand(ground, record).await;
     }
-    let testimonies = ground.testimonies();
-    let ledger = Ledger::of(folder).await;
-    let faults = ledger.faults_of(&testimonies);
+    let faults = ground.faults();
     assert!(faults.is_empty(), "at the end:\n{}", faults.join("\n"));
-    for record in &records {
-        let (told, stands) = (record.told().len(), ledger.notices(&record.player));
-        assert_eq!(told, stands, "{} was to be told all that the journal has for it", record.player);
-    }
-    codes_are_distinct(&records);
     let verified = folder.verify().await;
     let verdict: Value = serde_json::from_slice(&verified.stdout).unwrap_or_default();
     assert_eq!(verified.status.code(), Some(0), "`waystone verify` was to find no fault: {verified:?}");
     assert_eq!(verdict["pending"], 0, "every chain was to have ended: {verdict}");
+    let told = records.iter().map(|record| record.told().len()).sum::<usize>();
+    assert_eq!(verdict["history"]["told"], told, "all that was told was to be compared: {verdict}");
     server.stop().await;
 
     let count = |what: fn(&Record) -> usize| records.iter().map(|record| what(record)).sum::<usize>();
@@ -84,8 +80,8 @@ pub(crate) async fn settle(folder: &Folder, ground: &Arc<Ground>, parties: Parti
         awards: count(Record::awards),
         acknowledged: count(|record| record.acknowledged().len()),
         connects: count(Record::connects),
-        entries: ledger.entries,
-        stock: ledger.stock(),
+        entries: verdict["entries"].as_u64().expect("a count"),
+        codes: records.iter().flat_map(|record| record.codes()).collect::<BTreeSet<_>>().len(),
     }
 }
 
@@ -95,54 +91,51 @@ pub(crate) async fn no_message_waits(folder: &Folder) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        let pending = Ledger::of(folder).await.pending();
-        if pending.is_empty() {
+        let verified = folder.verify().await;
+        let verdict: Value = serde_json::from_slice(&verified.stdout).unwrap_or_default();
+        assert_eq!(verified.status.code(), Some(0), "while messages wait, verify: {verified:?}");
+        if verdict["pending"] == 0 {
             return;
         }
-        assert!(
-            begun.elapsed() < CHAINS,
-            "no message was to wait after {CHAINS:?}; these do:\n{}",
-            pending.join("\n")
-        );
+        assert!(begun.elapsed() < CHAINS, "no message was to wait after {CHAINS:?}: {verdict}");
     }
 }
 
-/// Asks again for every acknowledged command, under its id; and compares the state with what was told.
+/// Asks again for every acknowledged command, under its id; then looks at the state and the board, when it has been told
+/// all that it knows of. `waystone verify` compares.
 async fn answers_stand(ground: &Arc<Ground>, record: &Arc<Record>) {
     let (minter, player) = (Arc::clone(ground), record.player.clone());
     let (link, events) = Link::start(&ground.url(), Arc::new(move || minter.token(&player)), record.resume());
     let asking = async {
-        for Acknowledged { method, data, reply } in record.acknowledged() {
-            let again = ask(&link, &method, data.clone()).await;
-            let again = again.unwrap_or_else(|err| panic!("{method} {data} was to be answered {reply} again: {err}"));
-            assert_eq!(again, reply, "{method} {data} was to be answered as before");
+        for Acknowledged { method, data, .. } in record.acknowledged() {
+            let request = record.diary.asked(&method, &data);
+            let again = link.rpc(&method, data.clone(), Repeat::Safe, CALL).await;
+            record.answered(request, &again);
+            again.unwrap_or_else(|err| panic!("{method} {data} was to be answered again: {err}"));
         }
-        ask(&link, "state.get", json!({})).await.expect("the state can be had")
+        let ends = look(&link, record).await["offset"].as_u64().expect("an offset");
+        let (begun, mut hears) = (Instant::now(), interval(LOOK));
+        while record.told().last().is_none_or(|(offset, _)| *offset < ends) && begun.elapsed() < CALL {
+            hears.tick().await;
+        }
+        record.diary.settled();
+        look(&link, record).await;
+        let request = record.diary.asked("subscribe", &Value::Null);
+        let board = link.subscribe("board:sprint", CALL).await.expect("anyone may see the board");
+        record.diary.board(Some(request), &board["data"]);
     };
-    let state = tokio::select! {
-        state = asking => state,
+    tokio::select! {
+        () = asking => {}
         fault = witness::listen(events, record, ground) => panic!("{fault}"),
     };
-    let player = &record.player;
-    assert_eq!(state["points"], record.points(), "{player}'s points were to be the sum of what it was told");
-    let badges: BTreeSet<String> = serde_json::from_value(state["badges"].clone()).expect("a list of texts");
-    assert_eq!(badges, record.badges(), "{player}'s badges were to be those that it was told of");
-    assert!(badges.contains("sprinter"), "{player} was to have the badge of all who finish: {badges:?}");
+    record.diary.disconnected("it has seen all");
+    let badges = record.badges();
+    assert!(badges.contains("sprinter"), "{} was to have the badge of all who finish: {badges:?}", record.player);
 }
 
-async fn ask(link: &Link, method: &str, data: Value) -> Result<Value, ClientError> {
-    link.rpc(method, data, Repeat::Safe, CALL).await
-}
-
-/// A code belongs to one team.
-fn codes_are_distinct(records: &[Arc<Record>]) {
-    let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    for record in records {
-        let player = record.player.to_string();
-        let team = player.rsplit_once('.').map_or(player.as_str(), |(team, _)| team).to_owned();
-        for code in record.codes() {
-            let owner = owners.entry(code.clone()).or_insert_with(|| team.clone());
-            assert_eq!(*owner, team, "the code {code} was to belong to one team");
-        }
-    }
+async fn look(link: &Link, record: &Record) -> Value {
+    let request = record.diary.asked("state.get", &json!({}));
+    let state = link.rpc("state.get", json!({}), Repeat::Safe, CALL).await;
+    record.looked(request, &state);
+    state.expect("the state can be had")
 }

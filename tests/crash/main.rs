@@ -1,8 +1,8 @@
 //! Never lost, never twice: the real server is killed again and again while witnesses play, and what they were told
-//! is held against the journal.
+//! is held against the journal by `waystone verify --history`.
 //!
 //! The server's own walkers die with it, so the witnesses are players in this process: they come back after each
-//! kill, and each writes down what it was told and which commands were acknowledged.
+//! kill, and each writes down what it asked, was answered, was told and saw.
 //!
 //! The normal run kills a few times. A longer one, and one run again as it was:
 //!
@@ -20,7 +20,6 @@ mod faults;
 mod ground;
 mod home;
 mod http;
-mod ledger;
 mod outage;
 mod party;
 mod plan;

@@ -1,34 +1,23 @@
-//! What a witness was told and promised: the evidence against the server.
+//! What a witness was told and promised: the evidence against the server, as its diary has it for `waystone verify`, and
+//! as far as the witness itself goes by it.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use waystone::ids::PlayerId;
-use waystone::net::client::Resume;
+use waystone::net::client::{ClientError, Resume};
+use waystone::verify::history::{Connected, Diary, Outcome, Position};
 
 /// Limited rewards of the sprint; each ends in a code or in word that there is none left.
 const POOLS: usize = 3;
 
-/// A command and the answer that the server gave to it.
+/// A command that the server has answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Acknowledged {
     /// The method.
     pub method: String,
     /// Its data, with the command's id.
     pub data: Value,
-    /// The answer.
-    pub reply: Value,
-}
-
-/// What a witness has to say up to a moment.
-#[derive(Debug)]
-pub(crate) struct Testimony {
-    /// Who.
-    pub player: PlayerId,
-    /// Notices with their offsets.
-    pub told: Vec<(u64, Value)>,
-    /// What must not have happened.
-    pub faults: Vec<String>,
 }
 
 /// The evidence of one witness.
@@ -36,6 +25,8 @@ pub(crate) struct Testimony {
 pub(crate) struct Record {
     /// Whose.
     pub player: PlayerId,
+    /// What it writes down.
+    pub diary: Diary,
     held: Mutex<Held>,
 }
 
@@ -51,38 +42,56 @@ struct Held {
 
 impl Record {
     /// Nothing yet.
-    pub(crate) fn new(player: PlayerId) -> Self {
-        Self { player, held: Mutex::default() }
+    pub(crate) fn new(diary: Diary) -> Self {
+        Self { player: diary.player().clone(), diary, held: Mutex::default() }
     }
 
-    /// A notice was told. Offsets must be dense: the check is made as it comes, so that a fault has its moment.
+    /// A notice was told.
     pub(crate) fn tell(&self, offset: u64, data: Value) {
-        let mut held = self.held();
-        let next = held.told.last().map_or(1, |(last, _)| last + 1);
-        if offset != next {
-            held.faults.push(format!("offset {next} was to come, {offset} came: {data}"));
-        }
-        held.told.push((offset, data));
+        self.diary.told(offset, &data);
+        self.held().told.push((offset, data));
     }
 
     /// The witness is connected.
-    pub(crate) fn connected(&self, continued: bool) {
-        let mut held = self.held();
-        held.connects += 1;
-        if !continued && !held.told.is_empty() {
-            let last = held.told.last().map_or(0, |(offset, _)| *offset);
-            held.faults.push(format!("the stream was to continue after offset {last}, and the server lost it"));
-        }
+    pub(crate) fn connected(&self, continued: bool, from: Option<Resume>, at: Resume) {
+        let position = |Resume { epoch, offset }| Position { epoch, offset };
+        let (epoch, offset) = (at.epoch, at.offset);
+        self.diary.connected(Connected { epoch, resumed: from.map(position), recovered: continued, offset });
+        self.held().connects += 1;
     }
 
     /// The connection is gone, for a reason.
     pub(crate) fn disconnected(&self, reason: String) {
+        self.diary.disconnected(&reason);
         self.held().downs.push(reason);
     }
 
     /// Why connections went.
     pub(crate) fn downs(&self) -> Vec<String> {
         self.held().downs.clone()
+    }
+
+    /// A call has its outcome.
+    pub(crate) fn answered(&self, request: u64, outcome: &Result<Value, ClientError>) {
+        let outcome = match outcome {
+            Ok(reply) => Outcome::Done(reply.clone()),
+            Err(ClientError::Rpc { code, .. }) => Outcome::Refused(*code),
+            Err(_) => Outcome::Unknown,
+        };
+        self.diary.answered(request, outcome);
+    }
+
+    /// `state.get` has its outcome.
+    pub(crate) fn looked(&self, request: u64, outcome: &Result<Value, ClientError>) {
+        match outcome {
+            Ok(state) => self.diary.state(request, state),
+            Err(_) => self.answered(request, outcome),
+        }
+    }
+
+    /// What must not have happened so far.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.held().faults.iter().map(|fault| format!("{}: {fault}", self.player)).collect()
     }
 
     /// Something that must not happen.
@@ -97,6 +106,7 @@ impl Record {
 
     /// The witness goes home; `epoch` is its stream's.
     pub(crate) fn rest(&self, epoch: String) {
+        self.diary.disconnected("it goes home");
         let mut held = self.held();
         let offset = held.told.last().map_or(0, |(offset, _)| *offset);
         held.resume = Some(Resume { epoch, offset });
@@ -115,12 +125,6 @@ impl Record {
     /// All that was acknowledged.
     pub(crate) fn acknowledged(&self) -> Vec<Acknowledged> {
         self.held().acknowledged.clone()
-    }
-
-    /// What there is to say now.
-    pub(crate) fn testimony(&self) -> Testimony {
-        let held = self.held();
-        Testimony { player: self.player.clone(), told: held.told.clone(), faults: held.faults.clone() }
     }
 
     /// How often the witness connected.
@@ -152,17 +156,6 @@ impl Record {
             _ => false,
         };
         held.told.iter().filter(|(_, data)| is_award(data)).count()
-    }
-
-    /// The player's own points by the notices.
-    pub(crate) fn points(&self) -> i64 {
-        let held = self.held();
-        let own = |data: &Value| match data["type"].as_str() {
-            Some("step.completed") if data["mine"] == true => data["points"].as_i64(),
-            Some("points.given") if data["team"] == false => data["points"].as_i64(),
-            _ => None,
-        };
-        held.told.iter().filter_map(|(_, data)| own(data)).sum()
     }
 
     /// The player's badges by the notices.

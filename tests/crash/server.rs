@@ -1,5 +1,6 @@
 //! The real binary as a child that the test starts, kills and always reaps, and the folder that it plays on.
 
+use crate::ground::history_of;
 use crate::http;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -81,9 +82,12 @@ impl Folder {
         copy
     }
 
-    /// What `waystone verify` says of it.
+    /// What `waystone verify` says of it, and of the history of its game if one was written.
     pub(crate) async fn verify(&self) -> Output {
-        let flags = self.flags();
+        let (mut flags, history) = (self.flags(), history_of(&self.data));
+        if history.exists() {
+            flags.extend(["--history".to_owned(), history.to_string_lossy().into_owned()]);
+        }
         let args: Vec<&str> = ["verify", "--json"].into_iter().chain(flags.iter().map(String::as_str)).collect();
         waystone(&args).await
     }
@@ -110,6 +114,8 @@ impl Drop for Folder {
             say(&format!("the folder is kept: {}", self.root.display()));
             say(&format!("the server said last:\n{}\n{}", self.tail("out"), self.tail("err")));
         } else {
+            // Most folders have no history.
+            fs::remove_file(history_of(&self.data)).unwrap_or_default();
             fs::remove_dir_all(&self.root).unwrap_or_else(|err| say(&format!("a folder stays: {err}")));
         }
     }

@@ -57,7 +57,8 @@ pub(crate) async fn play(ground: Arc<Ground>, record: Arc<Record>, errand: Erran
 pub(crate) async fn listen(mut events: mpsc::Receiver<LinkEvent>, record: &Record, ground: &Ground) -> String {
     while let Some(event) = events.recv().await {
         match event {
-            LinkEvent::Up { continued } => record.connected(continued),
+            LinkEvent::Up { continued, from, at: Some(at) } => record.connected(continued, from, at),
+            LinkEvent::Up { at: None, .. } => return format!("{} was given no stream", record.player),
             LinkEvent::Notice { offset, data } => {
                 record.tell(offset, data);
                 ground.told.send_modify(|count| *count += 1);
@@ -140,7 +141,10 @@ impl Person {
         if version == self.version {
             return true;
         }
-        let Ok(state) = self.link.rpc("state.get", json!({}), Repeat::Safe, CALL).await else { return false };
+        let request = self.record.diary.asked("state.get", &json!({}));
+        let state = self.link.rpc("state.get", json!({}), Repeat::Safe, CALL).await;
+        self.record.looked(request, &state);
+        let Ok(state) = state else { return false };
         (self.state, self.version) = (state, version);
         true
     }
@@ -264,10 +268,12 @@ impl Person {
         while begun.elapsed() < LIFE {
             again.tick().await;
             self.ground.sending.send_modify(|count| *count += 1);
-            match self.link.rpc(method, data.clone(), Repeat::Never, CALL).await {
+            let request = self.record.diary.asked(method, &data);
+            let outcome = self.link.rpc(method, data.clone(), Repeat::Never, CALL).await;
+            self.record.answered(request, &outcome);
+            match outcome {
                 Ok(reply) => {
-                    let acknowledged = Acknowledged { method: method.to_owned(), data, reply: reply.clone() };
-                    self.record.acknowledge(acknowledged);
+                    self.record.acknowledge(Acknowledged { method: method.to_owned(), data });
                     return Some(reply);
                 }
                 Err(ClientError::Rpc { code, message, .. }) if !LATER.contains(&code) => {

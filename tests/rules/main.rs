@@ -11,6 +11,7 @@ mod plan;
 mod planted;
 mod planted_faults;
 mod planted_journal;
+mod planted_random;
 mod random;
 mod rewards;
 mod rng;

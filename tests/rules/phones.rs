@@ -46,6 +46,9 @@ pub struct Phones {
     phones: BTreeMap<String, Phone>,
 }
 
+/// What was missed, in order.
+type Missed = Vec<(u64, Arc<Notice>)>;
+
 struct Phone {
     diary: Diary,
     device: u32,
@@ -87,7 +90,7 @@ impl Phones {
     }
 
     /// The end of a player's stream, and what it has missed if that is kept.
-    fn stream(&self, who: &str) -> (u64, Option<Vec<(u64, Arc<Notice>)>>) {
+    fn stream(&self, who: &str) -> (u64, Option<Missed>) {
         let known = self.phones[who].known;
         let missed = |player: &Player| known.and_then(|known| player.missed(known));
         self.player(who).map_or((0, known.map(|_| Vec::new())), |player| (player.offset, missed(player)))

@@ -1,12 +1,14 @@
-//! A phone: it plays by what it knows, writes down what it asked and was told, and comes back after every loss. A
-//! command without an outcome is asked again under its id before any other.
+//! A player's phone: connects where a node is to be found, asks, retries under the same command id what has no
+//! outcome, resumes from the last offset that it heard; and writes all of it down.
 
-use crate::rng::Rng;
-use crate::world::{EPOCH_LIMIT, World};
+use crate::chance::Chance;
+use crate::game::Scene;
+use crate::host::Host;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use waystone::actors::contract::{CloseReason, Hello, Push, Sink, StreamPosition};
 use waystone::actors::game::Session;
 use waystone::geo::position::{Fix, Position};
@@ -18,314 +20,274 @@ use waystone::units::Meters;
 use waystone::verify::history::{self, Connected, Diary, Outcome};
 
 /// How long a phone waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Metres a step, at two seconds: a brisk walk.
-const STRIDE: f64 = 4.0;
-/// Degrees of longitude in a metre at the quest's places.
-const DEGREE: f64 = 1.0 / 55_800.0;
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Tries of one command before the game counts as stuck: some minutes.
+const TRIES: u32 = 80;
 
-/// The socket's side: what was pushed and not yet read.
-#[derive(Debug, Default)]
-struct Socket(Mutex<Inbox>);
-
-#[derive(Debug, Default)]
-struct Inbox {
-    notices: VecDeque<(u64, Arc<Notice>)>,
-    closed: bool,
-    gone: bool,
-}
-
-impl Sink for Socket {
-    fn push(&self, push: Push) {
-        let mut inbox = self.0.lock().expect("no holder panics");
-        if let (Push::Notice { offset, notice }, false) = (push, inbox.gone) {
-            inbox.notices.push_back((offset, notice));
-        }
-    }
-    fn close(&self, _: CloseReason) {
-        self.0.lock().expect("no holder panics").closed = true;
-    }
-}
-
-/// What the players of a team tell each other over the street.
-#[derive(Debug, Default)]
-pub struct Street {
-    pub invite: Mutex<Option<String>>,
-}
-
-/// A phone and its player.
+/// The phone.
 pub struct Phone {
     pub player: PlayerId,
-    world: Arc<World>,
-    street: Arc<Street>,
-    founder: bool,
-    rng: Rng,
-    diary: Diary,
-    seen: Option<StreamPosition>,
-    state: Value,
-    /// Metres east of the first place.
-    east: f64,
-    goal: f64,
-    fixes: u64,
+    pub chance: Chance,
+    diary: Arc<Diary>,
+    scene: Rc<Scene>,
+    line: Option<Line>,
+    /// The stream's epoch and the last offset known.
+    known: Option<StreamPosition>,
     commands: u32,
-    pending: Option<(&'static str, Value)>,
+    fixes: u64,
+    /// What must not have happened.
+    pub faults: Vec<String>,
 }
 
-/// A connection.
 struct Line {
+    host: Rc<Host>,
     session: Session,
-    socket: Arc<Socket>,
-    life: u64,
+    ear: Arc<Ear>,
+}
+
+/// The phone's end of the socket.
+#[derive(Debug)]
+struct Ear {
+    diary: Arc<Diary>,
+    dead: CancellationToken,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Notices that came before the welcome.
+    early: Vec<(u64, Value)>,
+    welcomed: bool,
+    closed: bool,
+    last: u64,
+}
+
+impl Ear {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().expect("nobody panics with it")
+    }
+
+    fn hear(&self, held: &mut Held, offset: u64, notice: &Value) {
+        self.diary.told(offset, notice);
+        held.last = offset;
+    }
+
+    fn welcome(&self, from: u64, missed: &[(u64, Arc<Notice>)]) {
+        let mut held = self.held();
+        (held.welcomed, held.last) = (true, from);
+        let missed = missed.iter().map(|(offset, notice)| (*offset, plain(notice)));
+        let all: Vec<_> = missed.chain(std::mem::take(&mut held.early)).collect();
+        for (offset, notice) in all {
+            self.hear(&mut held, offset, &notice);
+        }
+    }
+
+    fn hang_up(&self) -> u64 {
+        let mut held = self.held();
+        held.closed = true;
+        held.last
+    }
+}
+
+/// Whether a refusal comes from the rules; the others leave open what has become of the call.
+fn is_an_answer(refusal: &Refusal) -> bool {
+    !refusal.temporary || refusal.code > 1_100
+}
+
+fn plain(notice: &Notice) -> Value {
+    serde_json::to_value(notice).expect("plain data")
+}
+
+impl Sink for Ear {
+    fn push(&self, push: Push) {
+        let mut held = self.held();
+        let Push::Notice { offset, notice } = push else { return };
+        if held.closed || self.dead.is_cancelled() {
+            return;
+        }
+        let notice = plain(&notice);
+        if held.welcomed { self.hear(&mut held, offset, &notice) } else { held.early.push((offset, notice)) }
+    }
+
+    fn close(&self, _: CloseReason) {
+        self.held().closed = true;
+    }
 }
 
 impl Phone {
-    pub fn new(world: &Arc<World>, street: &Arc<Street>, name: &str, founder: bool, seed: u64) -> Self {
-        let player = PlayerId::new(name).expect("an id");
-        Self {
-            diary: world.recorder.client(player.clone()),
-            player,
-            world: Arc::clone(world),
-            street: Arc::clone(street),
-            founder,
-            rng: Rng::new(seed),
-            seen: None,
-            state: Value::Null,
-            east: -50.0,
-            goal: 0.0,
-            fixes: 0,
-            commands: 0,
-            pending: None,
+    pub fn new(player: &PlayerId, scene: &Rc<Scene>) -> Self {
+        let diary = Arc::new(scene.recorder.client(player.clone()));
+        let chance = Chance::of(scene.seed, player.as_str());
+        let (player, scene) = (player.clone(), Rc::clone(scene));
+        let (line, known, faults) = (None, None, Vec::new());
+        Self { player, chance, diary, scene, line, known, commands: 0, fixes: 0, faults }
+    }
+
+    /// Hangs up; what it hears from here on is not for it any more.
+    pub fn disconnect(&mut self, reason: &str) {
+        if let Some(line) = self.line.take() {
+            let last = line.ear.hang_up();
+            if let Some(known) = &mut self.known {
+                known.offset = last;
+            }
+            self.diary.disconnected(reason);
         }
     }
 
-    /// Plays until the world is calm, then until nothing is left to ask.
-    pub async fn play(mut self) -> Self {
-        while !self.world.is_over() {
-            let Some(mut line) = self.connect().await else {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
-            };
-            while !self.world.is_over() && self.is_up(&line) {
-                self.turn(&mut line).await;
-                let pause = 100 + self.rng.below(400) as u64;
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-                if self.world.weather.strikes(30) {
-                    break;
+    /// Connects, unless it is: each try at the node that serves now.
+    pub async fn connect(&mut self) -> bool {
+        for _ in 0..TRIES {
+            if let Some(line) = &self.line {
+                if !line.host.dead.is_cancelled() && !line.ear.held().closed {
+                    return true;
                 }
+                self.disconnect("the connection is gone");
             }
-            self.hang_up(&line);
+            let host = self.scene.host();
+            if !self.try_to_connect(&host).await {
+                let pause = Duration::from_millis(50) + self.chance.millis(500);
+                tokio::time::sleep(pause).await;
+            }
         }
-        self
+        self.faults.push(format!("{} cannot connect", self.player));
+        false
     }
 
-    /// Comes back once all is calm: settles what is open, and writes down what it sees at the end.
-    pub async fn settle(&mut self) -> Result<(), String> {
-        for _ in 0..50 {
-            let Some(mut line) = self.connect().await else {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
+    async fn try_to_connect(&mut self, host: &Rc<Host>) -> bool {
+        let held = Mutex::default();
+        let ear = Arc::new(Ear { diary: Arc::clone(&self.diary), dead: host.dead.clone(), held });
+        let hello = Hello { player: self.player.clone(), name: None, lang: None, resume: self.known.clone() };
+        let connecting = host.game.connect(hello, Arc::clone(&ear) as Arc<dyn Sink>);
+        let connected = tokio::select! {
+            biased;
+            () = host.dead.cancelled() => return false,
+            connected = tokio::time::timeout(PATIENCE, connecting) => connected,
+        };
+        let Ok(Ok((session, welcome))) = connected else { return false };
+        let resumed = self.known.take();
+        if resumed.is_some() && !welcome.recovered {
+            self.faults.push(format!("{} was to go on after {resumed:?}, and cannot", self.player));
+        }
+        let StreamPosition { epoch, offset } = welcome.position;
+        let from = resumed.as_ref().filter(|_| welcome.recovered).map_or(offset, |resumed| resumed.offset);
+        self.known = Some(StreamPosition { epoch: epoch.clone(), offset: from });
+        let resumed = resumed.map(|at| history::Position { epoch: at.epoch, offset: at.offset });
+        self.diary.connected(Connected { epoch, resumed, recovered: welcome.recovered, offset: from });
+        ear.welcome(from, &welcome.missed);
+        self.line = Some(Line { host: Rc::clone(host), session, ear });
+        true
+    }
+
+    /// A new command, tried until it has an outcome; `None` when it was refused.
+    pub async fn command(&mut self, method: &str, mut data: Value) -> Option<Value> {
+        self.commands += 1;
+        data["cmd"] = json!(format!("c{}", self.commands));
+        let text = data.to_string();
+        for _ in 0..TRIES {
+            if !self.connect().await {
+                return None;
+            }
+            let Ok(Some((cmd, act))) = Act::parse(method, &text) else { panic!("{method} {text} is no command") };
+            let request = self.diary.asked(method, &data);
+            let answer = self.on_line(async |session| session.act(cmd, act).await).await;
+            match answer {
+                Some(Ok(reply)) => {
+                    self.diary.answered(request, Outcome::Done(reply.clone()));
+                    return Some(reply);
+                }
+                Some(Err(refusal)) if is_an_answer(&refusal) => {
+                    self.diary.answered(request, Outcome::Refused(refusal.code));
+                    return None;
+                }
+                _ => self.diary.answered(request, Outcome::Unknown),
+            }
+            self.breathe().await;
+        }
+        self.faults.push(format!("{} gets no answer to {method} {text}", self.player));
+        None
+    }
+
+    /// After a call without an outcome.
+    async fn breathe(&mut self) {
+        if self.chance.percent(40) {
+            self.disconnect("no answer");
+        }
+        let pause = Duration::from_millis(100) + self.chance.millis(900);
+        tokio::time::sleep(pause).await;
+    }
+
+    /// One call; `None` when there is no answer: the node has died, or the phone has lost its patience or its net.
+    async fn on_line<T>(
+        &mut self,
+        call: impl AsyncFnOnce(&Session) -> Result<T, Refusal>,
+    ) -> Option<Result<T, Refusal>> {
+        let tunnel = !self.scene.is_calm() && self.chance.percent(8);
+        let patience = if tunnel { self.chance.millis(40) } else { PATIENCE };
+        let line = self.line.as_ref()?;
+        let answer = tokio::select! {
+            biased;
+            () = line.host.dead.cancelled() => None,
+            answer = tokio::time::timeout(patience, call(&line.session)) => answer.ok(),
+        };
+        if answer.is_none() && tunnel {
+            self.disconnect("the tunnel");
+        }
+        answer
+    }
+
+    /// Stands at a place until the server has taken it in.
+    pub async fn stand_at(&mut self, [lon, lat]: [f64; 2]) {
+        for _ in 0..TRIES {
+            if !self.connect().await {
+                return;
+            }
+            let now = self.scene.clock.now();
+            let fix = |n: u64| {
+                let position = Position::new(lon, lat).expect("on the earth");
+                let time = now - Duration::from_secs(1 - n);
+                let fix = Fix::new(position, time).with_accuracy(Meters::new(5.0).expect("some")).expect("good");
+                fix.with_seq(self.fixes + n)
             };
-            if self.pending.is_some() {
-                self.ask_pending(&mut line).await;
+            let fixes = vec![fix(0), fix(1)];
+            self.fixes += 2;
+            let request = self.diary.asked("fixes", &Value::Null);
+            let answer = self.on_line(async |session| session.fixes(fixes).await).await;
+            match answer {
+                Some(Ok(reply)) => {
+                    let reply = serde_json::to_value(reply).expect("plain data");
+                    return self.diary.answered(request, Outcome::Done(reply));
+                }
+                _ => self.diary.answered(request, Outcome::Unknown),
             }
-            if self.pending.is_none() {
-                self.hang_up(&line);
-                return Ok(());
-            }
-            self.hang_up(&line);
+            self.breathe().await;
         }
-        Err(format!("{} gets no outcome for {:?}", self.player, self.pending))
+        self.faults.push(format!("{} cannot send its fixes", self.player));
     }
 
-    /// The last look: all that it is owed has come.
-    pub async fn look(&mut self) -> Result<Value, String> {
-        let mut line = self.connect().await.ok_or_else(|| format!("{} cannot connect at the end", self.player))?;
-        self.read(&mut line);
-        self.diary.settled();
-        self.refresh(&line).await;
-        self.hang_up(&line);
-        Ok(self.state.clone())
-    }
-
-    async fn connect(&mut self) -> Option<Line> {
-        let (game, life) = self.world.game()?;
-        let socket = Arc::new(Socket::default());
-        let hello = Hello { player: self.player.clone(), name: None, lang: None, resume: self.seen.clone() };
-        let connect = game.connect(hello, Arc::clone(&socket) as Arc<dyn Sink>);
-        let (session, welcome) = tokio::time::timeout(PATIENCE, connect).await.ok()?.ok()?;
-        if self.world.life() != life {
+    /// Asks for the state; once, for it is only a look.
+    pub async fn look(&mut self) -> Option<Value> {
+        if !self.connect().await {
             return None;
         }
-        let position = |at: &StreamPosition| history::Position { epoch: at.epoch.clone(), offset: at.offset };
-        let from = self.seen.as_ref().filter(|_| welcome.recovered).map_or(welcome.position.offset, |at| at.offset);
-        self.diary.connected(Connected {
-            epoch: welcome.position.epoch.clone(),
-            resumed: self.seen.as_ref().map(position),
-            recovered: welcome.recovered,
-            offset: from,
-        });
-        self.seen = Some(StreamPosition { epoch: welcome.position.epoch, offset: from });
-        for (offset, notice) in welcome.missed {
-            self.hear(offset, &notice);
-        }
-        Some(Line { session, socket, life })
-    }
-
-    fn hang_up(&mut self, line: &Line) {
-        line.socket.0.lock().expect("no holder panics").gone = true;
-        self.diary.disconnected("");
-    }
-
-    /// A connection ends with its server, or when the server says so.
-    fn is_up(&self, line: &Line) -> bool {
-        self.world.life() == line.life && !line.socket.0.lock().expect("no holder panics").closed
-    }
-
-    fn hear(&mut self, offset: u64, notice: &Notice) {
-        self.diary.told(offset, &serde_json::to_value(notice).expect("plain data"));
-        if let Some(seen) = &mut self.seen {
-            seen.offset = offset;
-        }
-    }
-
-    fn read(&mut self, line: &mut Line) {
-        if self.world.life() != line.life {
-            return;
-        }
-        let notices = std::mem::take(&mut line.socket.0.lock().expect("no holder panics").notices);
-        for (offset, notice) in notices {
-            self.hear(offset, &notice);
-        }
-    }
-
-    /// One thing after the other, as a person would.
-    async fn turn(&mut self, line: &mut Line) {
-        self.read(line);
-        self.walk(line).await;
-        if self.pending.is_none() {
-            self.refresh(line).await;
-            self.decide();
-        }
-        if self.pending.is_some() {
-            self.ask_pending(line).await;
-        }
-        self.read(line);
-    }
-
-    async fn refresh(&mut self, line: &Line) {
         let request = self.diary.asked("state.get", &json!({}));
-        match self.answer(line, line.session.state()).await {
+        match self.on_line(async |session| session.state().await).await {
             Some(Ok(state)) => {
                 self.diary.state(request, &state);
-                self.state = state;
+                Some(state)
             }
-            _ => self.diary.answered(request, Outcome::Unknown),
-        }
-    }
-
-    /// What the phone sees of an answer: nothing when it is late, or when the server has died meanwhile.
-    async fn answer(
-        &self,
-        line: &Line,
-        answer: impl Future<Output = Result<Value, Refusal>>,
-    ) -> Option<Result<Value, Refusal>> {
-        let answered = tokio::time::timeout(PATIENCE, answer).await.ok();
-        answered.filter(|_| self.world.life() == line.life)
-    }
-
-    async fn walk(&mut self, line: &Line) {
-        if self.rng.one_in(2) {
-            return;
-        }
-        self.east += (self.goal - self.east).clamp(-STRIDE, STRIDE);
-        self.fixes += 1;
-        // Nobody stands like a statue.
-        let sway = (self.fixes % 7) as f64 * 0.3;
-        let at = Position::new(24.94 + (self.east + sway) * DEGREE, 60.17).expect("on the globe");
-        let fix = Fix::new(at, self.world.clock.now()).with_accuracy(Meters::lossy(5.0)).expect("a number");
-        // What cannot be sent now is lost, as with an app that keeps nothing.
-        let sent = async { line.session.fixes(vec![fix.with_seq(self.fixes)]).await.map(|_| Value::Null) };
-        drop(tokio::time::timeout(PATIENCE, sent).await);
-    }
-
-    fn command(&mut self, method: &'static str, mut data: Value) {
-        self.commands += 1;
-        data["cmd"] = json!(format!("{}-{}", self.player, self.commands));
-        self.pending = Some((method, data));
-    }
-
-    fn decide(&mut self) {
-        let team = self.state["team"].clone();
-        if team.is_null() {
-            return self.find_team();
-        }
-        if self.founder {
-            *self.street.invite.lock().expect("no holder panics") = team["invite"].as_str().map(str::to_owned);
-        }
-        match self.rng.below(40) {
-            0 => return self.command("team.say", json!({ "text": "Hello" })),
-            1 => {
-                let on = self.rng.one_in(2);
-                return self.command("team.share", json!({ "on": on }));
+            Some(Err(refusal)) if is_an_answer(&refusal) => {
+                self.diary.answered(request, Outcome::Refused(refusal.code));
+                None
             }
-            2 if !self.founder => return self.command("team.leave", json!({})),
-            _ => {}
-        }
-        let runs = self.state["runs"].as_array().cloned().unwrap_or_default();
-        match runs.first() {
-            Some(run) if run["over"] == false => self.do_a_step(run),
-            _ if self.founder && self.world.may_start() => self.command("quest.start", json!({ "quest": "dash" })),
-            _ => {}
-        }
-    }
-
-    fn find_team(&mut self) {
-        let invite = self.street.invite.lock().expect("no holder panics").clone();
-        match invite {
-            None if self.founder => self.command("team.create", json!({ "name": "Owls" })),
-            Some(code) => self.command("team.join", json!({ "code": code })),
-            None => {}
-        }
-    }
-
-    fn do_a_step(&mut self, run: &Value) {
-        let open = run["open"].as_array().cloned().unwrap_or_default();
-        let done = |step: &&Value| run["reached"].as_array().is_some_and(|list| list.contains(&step["id"]));
-        let open: Vec<&Value> = open.iter().filter(|step| !done(step)).collect();
-        let Some(step) = open.get(self.rng.below(open.len())) else { return };
-        let id = step["id"].as_str().unwrap_or_default();
-        self.goal = if id == "rest" { 67.0 } else { 0.0 };
-        let at = |more: Value| {
-            let mut data = json!({ "quest": "dash", "step": id });
-            data.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
-            data
-        };
-        match id {
-            "riddle" if self.rng.one_in(6) => self.command("quest.hint", at(json!({ "hint": 0 }))),
-            "riddle" => {
-                let text = if self.rng.one_in(3) { "five" } else { "4" };
-                self.command("quest.answer", at(json!({ "text": text })));
+            _ => {
+                self.diary.answered(request, Outcome::Unknown);
+                None
             }
-            "sign" => self.command("quest.scan", at(json!({ "code": "K-1" }))),
-            _ => {}
         }
     }
 
-    async fn ask_pending(&mut self, line: &mut Line) {
-        let Some((method, data)) = self.pending.clone() else { return };
-        let Ok(Some((cmd, act))) = Act::parse(method, &data.to_string()) else {
-            panic!("{method} {data} is no command")
-        };
-        let request = self.diary.asked(method, &data);
-        let outcome = match self.answer(line, line.session.act(cmd, act)).await {
-            Some(Ok(answer)) => Outcome::Done(answer),
-            Some(Err(refusal)) if !matches!(refusal.code, 100 | 111 | 1003 | 1004) => Outcome::Refused(refusal.code),
-            _ => Outcome::Unknown,
-        };
-        if outcome != Outcome::Unknown {
-            self.pending = None;
-        }
-        self.diary.answered(request, outcome);
-        debug_assert!(self.world.life() < EPOCH_LIMIT);
+    /// The game is at rest, and all has been heard.
+    pub fn settled(&self) {
+        self.diary.settled();
     }
 }

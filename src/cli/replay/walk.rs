@@ -145,8 +145,8 @@ impl Walk {
                 }
             }
             LinkEvent::Down { reason, retry_in } => out.remark(format_args!("{reason}; again in {retry_in:.1?}")),
-            LinkEvent::Up { continued: true } => out.remark("connected again; nothing was missed"),
-            LinkEvent::Up { continued: false } => {
+            LinkEvent::Up { continued: true, .. } => out.remark("connected again; nothing was missed"),
+            LinkEvent::Up { continued: false, .. } => {
                 out.remark("connected anew; what was told meanwhile may be missing")
             }
             LinkEvent::Ended { reason } => {

@@ -46,6 +46,10 @@ pub enum LinkEvent {
         /// Whether the stream goes on without a gap. If not, start from a snapshot (`state.get`): this is the first
         /// connection, or what was missed is gone.
         continued: bool,
+        /// Where we asked to resume, if we did.
+        from: Option<Resume>,
+        /// The place after which notices follow, by the server's word; `None` if it gave us no stream.
+        at: Option<Resume>,
     },
     /// A notice in the player's own stream.
     Notice {
@@ -270,13 +274,15 @@ impl Keeper {
 
     /// Settles where the stream stands, hands out what was missed, and gives the own channel's name.
     async fn take_up(&self, connected: Connected) -> String {
+        let from = locked(&self.shared.resume).clone();
         let Some((channel, sub)) = connected.subs.into_iter().find(|(channel, _)| channel.starts_with('#')) else {
-            self.tell(LinkEvent::Up { continued: false }).await;
+            self.tell(LinkEvent::Up { continued: false, from, at: None }).await;
             return String::new();
         };
         let Subscribed { epoch, offset, recovered, publications, .. } = sub;
-        let continued = recovered && locked(&self.shared.resume).as_ref().is_some_and(|seen| seen.epoch == epoch);
-        self.tell(LinkEvent::Up { continued }).await;
+        let continued = recovered && from.as_ref().is_some_and(|seen| seen.epoch == epoch);
+        let at = Some(Resume { epoch: epoch.clone(), offset });
+        self.tell(LinkEvent::Up { continued, from, at }).await;
         if continued {
             for Publication { data, offset } in publications {
                 self.notice(offset.unwrap_or_default(), data).await;

@@ -298,7 +298,7 @@ async fn notices(events: &mut mpsc::Receiver<LinkEvent>, count: usize) -> (Vec<u
     while offsets.len() < count {
         match tokio::time::timeout(LONG, events.recv()).await.expect("in time").expect("not ended") {
             LinkEvent::Notice { offset, .. } => offsets.push(offset),
-            LinkEvent::Up { continued } => ups.push(continued),
+            LinkEvent::Up { continued, .. } => ups.push(continued),
             _ => {}
         }
     }

@@ -28,7 +28,7 @@ async fn failures_and_delays_are_as_many_and_as_long_as_asked() {
         assert!(matches!(journal.append(append(&ada, 1)).await, Err(AppendError::Unavailable(_))));
     }
     journal.append(append(&ada, 1)).await.expect("the faults are used up");
-    journal.faults().delay(SHORT);
+    journal.faults().delays(|| SHORT);
     let asked = tokio::time::Instant::now();
     journal.append(append(&ada, 2)).await.expect("the next");
     assert!(asked.elapsed() >= SHORT);

@@ -9,6 +9,7 @@ use crate::ids::{PlayerId, TeamId};
 use crate::quest::act::CommandId;
 use crate::quest::player::NOTICES_KEPT;
 use crate::quest::refusal::CODES;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Refusals that say "later", not "no": a fault of ours, too many requests, unavailable, busy. The same command may
@@ -85,6 +86,10 @@ impl Chains {
                     call.unknown = true;
                 }
             }
+        }
+        for seen in history.players.values_mut() {
+            seen.told.sort_by_key(|told| Reverse(told.offset));
+            seen.states.sort_by_key(|state| Reverse(state.offset));
         }
     }
 }

@@ -59,6 +59,7 @@ pub(in crate::verify) struct Place {
 /// What one player's clients saw.
 #[derive(Debug, Default)]
 pub(in crate::verify) struct Seen {
+    /// The lowest offset last, as of what follows.
     pub told: Vec<ToldAt>,
     pub states: Vec<StateAt>,
     /// The highest end of the stream that a welcome named.
