@@ -138,7 +138,11 @@ impl<'a> Check<'a> {
     /// Notes the letter that an entry heard, and those that it sent.
     fn carry(&mut self, shard: Shard, stored: &Stored, mut due: Vec<(EntityId, Due)>, got: Vec<Due>) {
         let Stored { entity: id, offset, entry, .. } = stored;
-        self.parts.of_player(id, entry, &mut self.verdict);
+        match id {
+            EntityId::Player(_) => self.parts.of_player(id, entry, &mut self.verdict),
+            EntityId::Region(_) => self.parts.of_region(id, entry, &mut self.verdict),
+            EntityId::Team(_) => {}
+        }
         if let Some(trial) = &mut self.trial {
             trial.entry(id, entry, &mut self.verdict);
         }
@@ -247,6 +251,9 @@ impl Hand {
         let sound = entry.events.iter().all(own);
         if !sound {
             verdict.differ(id, entry.seq, "kind", "it bears a fact of another kind of entity".to_owned());
+        }
+        if entry.events.windows(2).any(|pair| pair[0] == pair[1]) {
+            verdict.differ(id, entry.seq, "kind", "it bears a fact twice".to_owned());
         }
         if !matches!(id, EntityId::Player(_)) && !entry.notices.is_empty() {
             verdict.differ(id, entry.seq, "notices", "only players are told anything".to_owned());

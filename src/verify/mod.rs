@@ -14,6 +14,7 @@ mod parts;
 mod player;
 mod region;
 mod team;
+mod tidings;
 mod trial;
 pub mod verdict;
 mod words;

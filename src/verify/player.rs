@@ -1,11 +1,12 @@
 //! A player's facts, folded a second time: what they earned, and by which letter.
 
-use crate::ids::{BadgeId, EntityId, QuestId, RegionId, StepId, TeamId};
+use crate::ids::{EntityId, QuestId, RegionId, TeamId};
 use crate::quest::aggregate::State;
 use crate::quest::entry::{Cause, Entry};
 use crate::quest::event::{Event, PlayerEvent, RunRef};
 use crate::quest::notice::What;
 use crate::verify::letters::{Due, Letters};
+use crate::verify::tidings::{facts_of, notices_of};
 use crate::verify::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,7 +95,7 @@ impl PlayerFold {
             }
         }
         if notices_of(entry) != facts_of(entry) {
-            verdict.differ(id, entry.seq, "notice", "it tells of other points or badges than its facts".to_owned());
+            verdict.differ(id, entry.seq, "notice", "its notices tell of something else than its facts".to_owned());
         }
         self.codes(id, entry, &mut got, verdict);
         for key in &keys {
@@ -165,40 +166,4 @@ impl PlayerFold {
             verdict.differ(id, 0, "notices", message);
         }
     }
-}
-
-/// Something earned, as a fact has it and as a notice does.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Gain<'a> {
-    Step(&'a StepId, bool, i64),
-    Points(i64),
-    Badge(&'a BadgeId),
-}
-
-fn facts_of(entry: &Entry) -> Vec<(&QuestId, Gain<'_>)> {
-    let facts = entry.events.iter().filter_map(|event| match event {
-        Event::Player(PlayerEvent::StepCompleted { quest, step, mine, points }) => {
-            Some((quest, Gain::Step(step, *mine, *points)))
-        }
-        Event::Player(PlayerEvent::PointsGiven { quest, points }) => Some((quest, Gain::Points(*points))),
-        Event::Player(PlayerEvent::BadgeGiven { quest, badge }) => Some((quest, Gain::Badge(badge))),
-        _ => None,
-    });
-    sorted(facts)
-}
-
-fn notices_of(entry: &Entry) -> Vec<(&QuestId, Gain<'_>)> {
-    let notices = entry.notices.iter().filter_map(|notice| match &notice.what {
-        What::StepCompleted { quest, step, mine, points, .. } => Some((quest, Gain::Step(step, *mine, *points))),
-        What::PointsGiven { quest, points, team: false } => Some((quest, Gain::Points(*points))),
-        What::BadgeGiven { quest, badge } => Some((quest, Gain::Badge(badge))),
-        _ => None,
-    });
-    sorted(notices)
-}
-
-fn sorted<'a>(gains: impl Iterator<Item = (&'a QuestId, Gain<'a>)>) -> Vec<(&'a QuestId, Gain<'a>)> {
-    let mut gains: Vec<_> = gains.collect();
-    gains.sort();
-    gains
 }

@@ -9,13 +9,14 @@ use crate::quest::event::{Event, RunRef, TeamEvent};
 use crate::verify::history::team_print;
 use crate::verify::letters::{Due, Letters};
 use crate::verify::news::{Place, check_news};
-use crate::verify::parts::needed;
+use crate::verify::parts::{Part, needed};
 use crate::verify::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a team has.
 #[derive(Debug, Default)]
 pub(super) struct TeamFold {
+    created: bool,
     members: BTreeSet<PlayerId>,
     runs: BTreeMap<QuestId, RunFold>,
 }
@@ -57,8 +58,8 @@ impl TeamFold {
             let Event::Team(event) = event else { continue };
             match event {
                 TeamEvent::MemberJoined { player, .. } => {
-                    if !self.members.insert(player.clone()) {
-                        place.differ("member", format!("{player} joins twice"));
+                    if !self.created || !self.members.insert(player.clone()) {
+                        place.differ("member", format!("{player} joins twice, or a team that is not there"));
                     }
                 }
                 TeamEvent::MemberLeft { player } => {
@@ -71,9 +72,20 @@ impl TeamFold {
                     });
                 }
                 TeamEvent::RunStarted { run, .. } => {
+                    let before = self.runs.get(&run.quest.id);
+                    if before.map_or(1, |before| before.run.run + 1) != run.run
+                        || before.is_some_and(|before| before.over.is_none())
+                    {
+                        place.differ("run", format!("run {} of {} is started out of turn", run.run, run.quest.id));
+                    }
                     self.runs.insert(run.quest.id.clone(), RunFold::new(run.clone()));
                 }
-                TeamEvent::Created { .. } | TeamEvent::Said { .. } => {}
+                TeamEvent::Created { .. } => {
+                    if std::mem::replace(&mut self.created, true) {
+                        place.differ("member", "it comes to be a second time".to_owned());
+                    }
+                }
+                TeamEvent::Said { .. } => {}
                 _ => self.in_run(event, catalog, &mut place, &mut brought, letters),
             }
         }
@@ -111,7 +123,7 @@ impl TeamFold {
         };
         let over = run.over;
         match event {
-            TeamEvent::StepOpened { step, .. } => drop(run.open.insert(step.clone())),
+            TeamEvent::StepOpened { step, .. } => run.open_up(step, place),
             TeamEvent::StepClosed { step, .. } => {
                 run.open.remove(step);
                 run.reached.remove(step);
@@ -134,16 +146,8 @@ impl TeamFold {
                 }
                 brought.keys.push(key);
             }
-            TeamEvent::HintTaken { step, hint, cost, .. } => {
-                run.hints.entry(step.clone()).or_default().insert(*hint, *cost);
-            }
-            TeamEvent::RewardAsked { reward, .. } => {
-                let when = quest.rewards.get(usize::from(*reward)).and_then(|reward| reward.when.as_ref());
-                if when.is_some_and(|when| !run.holds(when, run.points)) {
-                    place.differ("reward", format!("reward {reward} is asked though its condition does not hold"));
-                }
-                run.asked.insert(*reward);
-            }
+            TeamEvent::HintTaken { step, hint, cost, .. } => run.buy(step, (*hint, *cost), place),
+            TeamEvent::RewardAsked { reward, .. } => run.ask(quest, *reward, place),
             TeamEvent::RewardGiven { reward, give, points, number, .. } => {
                 brought.keys.push(run.run.award(&format!("reward:{reward}")));
                 run.reward(quest, (*reward, Some(give), *points, number.is_some()), place);
@@ -166,7 +170,9 @@ impl TeamFold {
                 if let (None, Some(step)) = (reason, undone) {
                     place.differ("progress", format!("the run is finished without {step}"));
                 }
-                run.over = Some(reason.is_none());
+                if run.over.replace(reason.is_none()).is_some() {
+                    place.differ("progress", "the run ends twice".to_owned());
+                }
             }
             _ => {}
         }
@@ -185,12 +191,12 @@ impl TeamFold {
     }
 
     /// The steps that would be counted for a player now.
-    pub fn open_to(&self, player: &PlayerId, catalog: &Catalog) -> BTreeSet<(QuestId, StepId)> {
+    pub fn open_to(&self, player: &PlayerId, catalog: &Catalog) -> BTreeSet<Part> {
         let mut open = BTreeSet::new();
         for (id, run) in self.runs.iter().filter(|(_, run)| run.over.is_none() && self.members.contains(player)) {
             let Some(quest) = catalog.get(&run.run.quest) else { continue };
             let leaf = |step: &&StepId| quest.steps.get(*step).is_some_and(|step| step.verb.children().is_empty());
-            open.extend(run.open.iter().filter(leaf).map(|step| (id.clone(), step.clone())));
+            open.extend(run.open.iter().filter(leaf).map(|step| Part::Step(id.clone(), step.clone())));
         }
         open
     }
@@ -224,6 +230,26 @@ impl RunFold {
     fn new(run: RunRef) -> Self {
         let (open, reached, done, hints) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { run, open, reached, done, hints, asked: BTreeSet::new(), points: 0, over: None }
+    }
+
+    fn open_up(&mut self, step: &StepId, place: &mut Place<'_>) {
+        if !self.open.insert(step.clone()) || self.done.contains_key(step) {
+            place.differ("progress", format!("{step} opens, being open or done"));
+        }
+    }
+
+    fn buy(&mut self, step: &StepId, (hint, cost): (u16, u32), place: &mut Place<'_>) {
+        if self.hints.entry(step.clone()).or_default().insert(hint, cost).is_some() {
+            place.differ("points", format!("hint {hint} of {step} is bought twice"));
+        }
+    }
+
+    fn ask(&mut self, quest: &Quest, reward: u16, place: &mut Place<'_>) {
+        let when = quest.rewards.get(usize::from(reward)).and_then(|reward| reward.when.as_ref());
+        if when.is_some_and(|when| !self.holds(when, self.points)) {
+            place.differ("reward", format!("reward {reward} is asked though its condition does not hold"));
+        }
+        self.asked.insert(reward);
     }
 
     fn complete(

@@ -10,6 +10,8 @@
 //! WAYSTONE_KILLS=60 cargo test --test crash kill -- --nocapture
 //! WAYSTONE_SEED=42 cargo test --test crash kill -- --nocapture
 //! WAYSTONE_ROUNDS=20 cargo test --test crash points -- --nocapture
+//! WAYSTONE_FREEZES=1000 cargo test --test crash zombie -- --nocapture
+//! WAYSTONE_OUTAGE=30 cargo test --test crash outage -- --nocapture
 //! ```
 //!
 //! The seed decides when the server is struck, not what the machine does in between: a run again is alike, not equal.

@@ -5,6 +5,7 @@
 use crate::ground::Ground;
 use crate::home;
 use crate::party::Parties;
+use crate::plan;
 use crate::prober::{ALLOWED, Attempt, Probers};
 use crate::server::{Folder, Server, Start, say};
 use serde_json::{Value, json};
@@ -24,8 +25,9 @@ use waystone_kit::{Postgres, Session};
 const RECOVERY: Duration = Duration::from_secs(10);
 /// Longest answer: the deadline of five seconds, and some for a busy machine.
 const ANSWER: Duration = Duration::from_millis(6_500);
-/// How long an operator holds a lock, and how long a disk stays full.
-const HELD: Duration = Duration::from_secs(5);
+/// How long an operator holds a lock, and how long a disk stays full; and how long a database that died is gone.
+const HELD: u64 = 5;
+const GONE: u64 = 1;
 /// Connections of the small server; three are the superuser's.
 const CONNECTIONS: &str = "16";
 
@@ -43,42 +45,48 @@ async fn postgres_dies_restarts_is_locked_and_crowded() {
     let scene = Scene::open(Folder::with("outage-postgres", Some(url.clone()))).await;
 
     let (at, name) = (Arc::clone(&pg), url.clone());
-    let kill = blocking(move || at.kill_backends(&name).expect("killed"));
-    scene.during("kill -9 of its backends", kill, &[]).await;
+    let kill = blocking(move || {
+        at.kill_backends(&name).expect("killed");
+        // Postgres ends all its connections then and recovers, which takes what it takes.
+        while at.psql("SELECT 1").is_err() {}
+    });
+    scene.during("kill -9 of its backends", kill, Told::Perhaps).await;
 
     let at = Arc::clone(&pg);
     let die = async move {
         let postmaster = Arc::clone(&at);
         blocking(move || postmaster.kill_postmaster().expect("killed")).await;
-        sleep(Duration::from_secs(1)).await;
+        sleep(held(GONE)).await;
         blocking(move || at.restart().expect("started again")).await;
     };
-    scene.during("kill -9 of the postmaster, a second, and a start", die, &["cannot be reached"]).await;
+    scene.during("kill -9 of the postmaster, a pause, and a start", die, Told::Once("cannot be reached")).await;
 
     let at = Arc::clone(&pg);
-    scene.during("a fast restart", blocking(move || at.restart_fast().expect("restarted")), &[]).await;
+    scene.during("a fast restart", blocking(move || at.restart_fast().expect("restarted")), Told::Perhaps).await;
 
     let (at, name) = (Arc::clone(&pg), url.clone());
-    scene.during("all connections taken by others", crowd(at, name, hogs), &["no connection free"]).await;
+    scene
+        .during("all connections taken by others", crowd(at, name, hogs), Told::ToTheEnd("no connection free"))
+        .await;
 
     let (at, name) = (Arc::clone(&pg), url.clone());
     let lock = async move {
-        let held = blocking(move || {
+        let locking = blocking(move || {
             let mut session = at.session(&name).expect("a place");
             session.run("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE;").expect("locked");
             session
         });
-        let held = held.await;
-        sleep(HELD).await;
-        blocking(move || drop(held)).await;
+        let session = locking.await;
+        sleep(held(HELD)).await;
+        blocking(move || drop(session)).await;
     };
-    scene.during("a table locked for 5 s", lock, &["locked"]).await;
+    scene.during("a locked table", lock, Told::ToTheEnd("locked")).await;
     scene.close("postgres").await;
     blocking(move || drop(pg)).await;
 }
 
 async fn sqlite_is_locked_and_its_disk_full() {
-    let disk = blocking(|| LoopDisk::new(64).expect("a small disk")).await;
+    let disk = blocking(|| LoopDisk::new(32).expect("a small disk")).await;
     let scene = Scene::open(Folder::on_disk("outage-sqlite", disk.path())).await;
 
     let file = scene.folder.data().join(DATABASE);
@@ -86,22 +94,33 @@ async fn sqlite_is_locked_and_its_disk_full() {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
         let mut shell = options.connect().await.expect("it is there");
         shell.execute("BEGIN IMMEDIATE").await.expect("the server's transactions are short");
-        sleep(HELD).await;
+        sleep(held(HELD)).await;
         shell.execute("ROLLBACK").await.expect("it has begun");
     };
-    scene.during("an operator's open transaction for 5 s", shell, &["locked"]).await;
+    scene.during("an operator's open transaction", shell, Told::ToTheEnd("locked")).await;
 
     let disk = Arc::new(disk);
     let small = Arc::clone(&disk);
     let full = async move {
         let fill = Arc::clone(&small);
         blocking(move || fill.fill().expect("filled")).await;
-        sleep(HELD).await;
+        sleep(held(HELD)).await;
         blocking(move || small.make_room().expect("emptied")).await;
     };
-    scene.during("a disk that is full for 5 s", full, &["disk is full"]).await;
+    scene.during("a full disk", full, Told::ToTheEnd("disk is full")).await;
     scene.close("sqlite").await;
     blocking(move || drop(disk)).await;
+}
+
+/// What `/readyz` is to tell of a trouble.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// It may be over before anyone looks.
+    Perhaps,
+    /// These words, at some moment.
+    Once(&'static str),
+    /// These words, and it is still ill when the trouble ends.
+    ToTheEnd(&'static str),
 }
 
 /// A server at play.
@@ -124,9 +143,8 @@ impl Scene {
         scene
     }
 
-    /// Makes trouble, which is over when `trouble` returns, and waits until all is as before. `/readyz` must have told
-    /// of it in such words, if any.
-    async fn during(&self, what: &str, trouble: impl Future<Output = impl Sized>, words: &[&str]) {
+    /// Makes trouble, which is over when `trouble` returns, and waits until all is as before.
+    async fn during(&self, what: &str, trouble: impl Future<Output = impl Sized>, told: Told) {
         let begun = Instant::now();
         drop(trouble.await);
         let over = Instant::now();
@@ -140,14 +158,19 @@ impl Scene {
         for refusal in attempts.iter().filter_map(|attempt| attempt.refused.as_deref()) {
             *refusals.entry(refusal).or_default() += 1;
         }
-        let told = seen.readiness.iter().filter(|(at, said)| *at >= begun && said.is_some());
-        let told: Vec<(Instant, &str)> = told.map(|(at, said)| (*at, said.as_deref().unwrap_or_default())).collect();
-        let ill = told.last().zip(told.first()).map_or(Duration::ZERO, |(last, first)| last.0 - first.0);
-        let told: BTreeSet<&str> = told.into_iter().map(|(_, said)| said).collect();
-        for word in words {
+        let ill = seen.readiness.iter().filter_map(|(at, said)| Some((*at, said.as_deref()?)));
+        let ill: Vec<(Instant, &str)> = ill.filter(|(at, _)| *at >= begun).collect();
+        let ill_for = ill.last().zip(ill.first()).map_or(Duration::ZERO, |(last, first)| last.0 - first.0);
+        let said: BTreeSet<&str> = ill.iter().map(|(_, said)| *said).collect();
+        if let Told::Once(words) | Told::ToTheEnd(words) = told {
+            let heard = said.iter().any(|said| said.contains(words));
+            assert!(heard, "{what}: /readyz was to say \"{words}\", not {said:?}");
+        }
+        if matches!(told, Told::ToTheEnd(_)) {
+            let last = seen.readiness.iter().rev().find(|(at, _)| *at < over);
             assert!(
-                told.iter().any(|said| said.contains(word)),
-                "{what}: /readyz was to say \"{word}\", not {told:?}"
+                last.is_some_and(|(_, said)| said.is_some()),
+                "{what}: /readyz was to be ill to the end: {last:?}"
             );
         }
         for record in self.ground.records() {
@@ -160,7 +183,7 @@ impl Scene {
         }
         say(&format!(
             "{what}: {:.1?} of trouble, all as before {back:.1?} later; {} of {} answers were refusals {refusals:?}, the \
-             slowest took {slowest:.1?}; /readyz was ill for {ill:.1?} and said {told:?}",
+             slowest took {slowest:.1?}; /readyz was ill for {ill_for:.1?} and said {said:?}",
             over - begun,
             refusals.values().sum::<usize>(),
             attempts.len(),
@@ -224,7 +247,10 @@ async fn crowd(pg: Arc<Postgres>, url: String, hogs: String) {
         let mut taken: Vec<Session> = Vec::new();
         // Who loses a connection comes again at once; it takes some rounds to be first at each place.
         for _ in 0..5 {
-            pg.terminate_backends(&url).expect("the superuser may");
+            // So crowded that the superuser does not come in either is crowded enough.
+            if pg.terminate_backends(&url).is_err() {
+                continue;
+            }
             while let Ok(session) = pg.session(&hogs) {
                 taken.push(session);
             }
@@ -232,8 +258,13 @@ async fn crowd(pg: Arc<Postgres>, url: String, hogs: String) {
         taken
     });
     let taken = taken.await;
-    sleep(HELD).await;
+    sleep(held(HELD)).await;
     blocking(move || drop(taken)).await;
+}
+
+/// So many seconds, or as many as `WAYSTONE_OUTAGE` says.
+fn held(usual: u64) -> Duration {
+    Duration::from_secs(plan::number("WAYSTONE_OUTAGE").unwrap_or(usual))
 }
 
 fn database(pg: &Postgres) -> String {

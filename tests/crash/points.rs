@@ -41,8 +41,7 @@ async fn a_death_at_the_worst_places_loses_nothing_on_either_store() {
     tokio::join!(die_everywhere("sqlite", None), postgres);
 }
 
-/// Dies at each place, again and again; after each death all that was told is in the journal, and after each round
-/// `verify` agrees.
+/// Dies at each place, again and again; after each round all that was told and promised is held against the journal.
 async fn die_everywhere(store: &str, postgres: Option<String>) {
     let (begun, usual) = (Instant::now(), if postgres.is_some() { ROUNDS_POSTGRES } else { ROUNDS });
     let (rounds, seed) = (plan::number("WAYSTONE_ROUNDS").unwrap_or(usual), plan::seed());

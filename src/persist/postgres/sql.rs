@@ -82,8 +82,10 @@ pub(super) const QUEST_SAVE: &str = "INSERT INTO quest (id, version, n, source) 
      SELECT $1, $2, coalesce((SELECT max(n) FROM quest), 0) + 1, $3 ON CONFLICT (id, version) DO NOTHING";
 pub(super) const QUEST_SOURCE: &str = "SELECT source FROM quest WHERE id = $1 AND version = $2";
 
-/// A write that changes nothing of worth.
-pub(super) const PROBE: &str = "UPDATE meta SET value = value WHERE key = 'shards'";
+/// A write that changes nothing of worth, and wants the locks that an append wants: where those cannot be had, writes do
+/// not work, whatever else does.
+pub(super) const PROBE: &str = "WITH s AS (UPDATE shard SET head = head WHERE false), \
+     e AS (INSERT INTO event SELECT * FROM event WHERE false) UPDATE meta SET value = value WHERE key = 'shards'";
 
 // Of leases.
 /// Renews (1 who, 2 seconds).

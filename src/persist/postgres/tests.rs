@@ -156,6 +156,8 @@ async fn what_waits_behind_a_locked_table_is_told_and_comes_later() {
     let mut operator = bench.connect().await;
     sqlx::raw_sql("BEGIN; LOCK TABLE event").execute(&mut operator).await.expect("free");
     assert_unavailable(&bench.journal.append(append(&ada, 1)).await, "locked");
+    // Nobody writes now; the probe, each second, must not find that other tables are free.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(bench.journal.ready().is_err());
     sqlx::raw_sql("ROLLBACK").execute(&mut operator).await.expect("it holds the lock");
     assert_eq!(bench.journal.append(append(&ada, 1)).await.expect("the same append later"), 1);

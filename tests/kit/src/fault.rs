@@ -49,12 +49,14 @@ impl LoopDisk {
         for piece in [64 * 1024, 512, 1] {
             let bytes = vec![0x5a_u8; piece];
             loop {
-                match file.write(&bytes).and_then(|written| file.sync_data().map(|()| written)) {
+                match file.write(&bytes) {
                     Ok(written) => taken += u64::try_from(written).unwrap_or(u64::MAX),
                     Err(err) if err.kind() == ErrorKind::StorageFull => break,
                     Err(err) => return Err(trouble(err)),
                 }
             }
+            // What is only in memory has its place set aside; now it takes it.
+            file.sync_data().map_err(trouble)?;
         }
         Ok(taken)
     }
