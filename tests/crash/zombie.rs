@@ -287,7 +287,6 @@ async fn the_zombie_itself() {
 }
 
 /// Claims the shards of its streams and writes to all of them until each is lost.
-#[expect(clippy::print_stdout, reason = "the test reads it from a pipe")]
 async fn haunt(journal: &Arc<dyn Journal>, round: u64) {
     let streams = streams(round);
     journal.claim(streams.iter().map(Shard::of).collect()).await.expect("it may");
