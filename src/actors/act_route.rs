@@ -87,6 +87,14 @@ fn my_team(guidance: &Guidance, cmd: Option<&CommandId>) -> Result<TeamId, Refus
         .ok_or_else(|| Refusal::no_team("you are in no team; create one, or join one by its code"))
 }
 
+/// Who may have heard a command before: the team that was left last, when the command now goes to another. A repeat is
+/// answered there; the team of today would take it for a new one.
+pub fn heard_before(guidance: &Guidance, to: &EntityId, cmd: Option<&CommandId>) -> Option<EntityId> {
+    let (today, left) = (guidance.team.as_ref()?, guidance.left.as_ref()?);
+    let goes_to_today = matches!(to, EntityId::Team(team) if team == today);
+    (cmd.is_some() && goes_to_today && left != today).then(|| EntityId::Team(left.clone()))
+}
+
 fn no_other_team(guidance: &Guidance, wanted: &TeamId) -> Result<(), Refusal> {
     match &guidance.team {
         Some(mine) if mine != wanted => Err(Refusal::in_team("you are in a team already; leave it first")),

@@ -197,7 +197,7 @@ impl EntityState {
         }
         let offset = match self.node.journal.append(append).await {
             Ok(offset) => offset,
-            Err(_) if faults::planted(Bug::AcknowledgeBeforeAppend) => 0,
+            Err(_) if faults::planted(Bug::AcknowledgeBeforeAppend) => 1,
             // It may be in the journal: its letters count as under way.
             Err(AppendError::Lost) => return Err(AppendError::Lost),
             Err(err) => {

@@ -10,7 +10,7 @@ use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::session::{SessionActor, SessionArguments};
-use crate::cluster::router::{Attached, Request, Response};
+use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, QuestId, StepId};
@@ -185,9 +185,17 @@ impl Session {
         let content = self.node.world.content();
         let (to, command) = act_route::route(&self.player, &guidance, &content.catalog, cmd.as_ref(), &act)?;
         let cmd = cmd.filter(|_| !faults::planted(Bug::CommandIdIgnored));
+        let former = act_route::heard_before(&guidance, &to, cmd.as_ref());
         let message = Message::from_act(&self.player, cmd, &act, command);
-        let answer = self.node.router.send(to, message).await?;
-        Ok(answer.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
+        let done = |answer: Option<Value>| answer.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        if let Some(former) = former {
+            match self.node.router.send(former, message.clone()).await {
+                // It knows neither the command nor the player: the command is new.
+                Err(Undelivered::Refused(refusal)) if refusal.code == Refusal::no_team("").code => {}
+                answered => return Ok(done(answered?)),
+            }
+        }
+        Ok(done(self.node.router.send(to, message).await?))
     }
 
     /// All that the player may know now: `state.get`.
@@ -240,3 +248,6 @@ pub struct Review {
     #[serde(default)]
     pub reason: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;
