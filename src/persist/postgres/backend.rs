@@ -13,6 +13,7 @@ use crate::persist::job::{Held, Job, Save};
 use crate::persist::writer::{Backend, Outcome, Shared, Undone};
 use crate::persist::{AppendError, Claim, PublishedSource, record};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -212,25 +213,38 @@ impl PgBackend {
         self.line.run(async |conn| query.execute(conn).await).await.map(|_| ())
     }
 
-    /// One shard, until there is an answer: a second try only makes the epoch grow twice. `None`: another node has it.
-    async fn claim_one(&mut self, claimed: Shard) -> Result<Option<Claim>, Undone> {
+    /// As many of these shards as can be had, until there is an answer: a second try only makes epochs grow twice.
+    /// A claim may meet an append of many shards so that each waits for the other; Postgres ends one of the two after a
+    /// second, which has then done nothing, and is tried again.
+    async fn claim_free(&mut self, wanted: &[Shard]) -> Result<Vec<Claim>, Undone> {
+        let begun = Instant::now();
         loop {
-            let query = sqlx::query(sql::CLAIM).bind(number(claimed)).bind(&*self.node).bind(self.seize);
-            let fault = match self.line.run(async |conn| query.fetch_optional(conn).await).await {
-                Ok(None) => return Ok(None),
-                Ok(Some(row)) => {
-                    let read = |column| row.try_get::<i64, _>(column).map(uint);
-                    let claim = || Ok(Claim { shard: claimed, epoch: read(0)?, head: read(1)?, out_acked: read(2)? });
-                    return claim().map(Some).map_err(|err: sqlx::Error| Undone::Failed(err.to_string()));
+            let numbers: Vec<i16> = wanted.iter().copied().map(number).collect();
+            let query = sqlx::query(sql::CLAIM).bind(numbers).bind(&*self.node).bind(self.seize);
+            let fault = match self.line.run(async |conn| query.fetch_all(conn).await).await {
+                Ok(rows) => {
+                    let claims: Result<Vec<Claim>, sqlx::Error> = rows.iter().filter_map(claim).collect();
+                    return claims.map_err(|err| Undone::Failed(err.to_string()));
                 }
                 Err(fault) => fault,
             };
             let why = self.note(&fault);
-            if !matches!(fault, Fault::Unknown(_)) || self.shared.closing.load(Ordering::Acquire) {
+            let again = matches!(fault, Fault::Unknown(_) | Fault::Refused(Trouble::Busy));
+            if !again || begun.elapsed() > CLAIM || self.shared.closing.load(Ordering::Acquire) {
                 return Err(Undone::Failed(why.to_string()));
             }
             tokio::time::sleep(RESOLVE).await;
         }
+    }
+}
+
+/// A row of [`sql::CLAIM`].
+fn claim(row: &PgRow) -> Option<Result<Claim, sqlx::Error>> {
+    let read = |column| row.try_get::<i64, _>(column).map(uint);
+    let of = |shard| Ok(Claim { shard, epoch: read(1)?, head: read(2)?, out_acked: read(3)? });
+    match row.try_get(0).map(shard) {
+        Ok(shard) => shard.map(of),
+        Err(err) => Some(Err(err)),
     }
 }
 
@@ -250,22 +264,19 @@ impl Backend for PgBackend {
     }
 
     async fn claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Undone> {
-        let (mut claims, begun) = (Vec::with_capacity(shards.len()), Instant::now());
-        for shard in shards {
-            loop {
-                if let Some(claim) = self.claim_one(*shard).await? {
-                    claims.push(claim);
-                    break;
-                }
-                if begun.elapsed() > CLAIM || self.shared.closing.load(Ordering::Acquire) {
-                    return Err(Undone::Failed(
-                        "another Waystone serves this journal; stop that one first".to_owned(),
-                    ));
-                }
-                tokio::time::sleep(RESOLVE).await;
+        let (mut claims, begun, mut wanted) = (Vec::with_capacity(shards.len()), Instant::now(), shards.to_vec());
+        loop {
+            let free = self.claim_free(&wanted).await?;
+            wanted.retain(|shard| free.iter().all(|claim| claim.shard != *shard));
+            claims.extend(free);
+            if wanted.is_empty() {
+                return Ok(claims);
             }
+            if begun.elapsed() > CLAIM || self.shared.closing.load(Ordering::Acquire) {
+                return Err(Undone::Failed("another Waystone serves this journal; stop that one first".to_owned()));
+            }
+            tokio::time::sleep(RESOLVE).await;
         }
-        Ok(claims)
     }
 
     async fn publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {

@@ -57,11 +57,14 @@ SELECT gap.shard, gap.kind, gap.id, coalesce((
 /// changed, and so after whoever changed it.
 pub(super) const SHARDS_NOW: &str = "SELECT shard, epoch, head FROM shard WHERE shard = ANY($1::int2[])";
 
-/// Takes a shard over (1 shard, 2 who), unless another node serves it whose lease runs, or even then (3): epoch, head,
-/// out_acked.
-pub(super) const CLAIM: &str = "UPDATE shard SET owner = $2, epoch = epoch + 1 WHERE shard = $1 AND ($3 OR owner = $2 OR \
-     NOT EXISTS (SELECT 1 FROM node WHERE node.node = shard.owner AND node.until > now())) \
-     RETURNING epoch, head, out_acked";
+/// Takes shards over (1 shards, 2 who), but for those that another node serves whose lease runs, or even then (3):
+/// shard, epoch, head, out_acked. Rows are locked in their order, so two claims never wait for each other in a ring.
+pub(super) const CLAIM: &str = "WITH mine AS ( \
+       SELECT s.shard FROM shard s WHERE s.shard = ANY($1::int2[]) AND ($3 OR s.owner = $2 OR \
+         NOT EXISTS (SELECT 1 FROM node WHERE node.node = s.owner AND node.until > now())) \
+       ORDER BY s.shard FOR UPDATE) \
+     UPDATE shard s SET owner = $2, epoch = s.epoch + 1 FROM mine WHERE s.shard = mine.shard \
+     RETURNING s.shard, s.epoch, s.head, s.out_acked";
 
 /// Moves delivery cursors (of shard, epoch, acked) at the close.
 pub(super) const DELIVERED: &str = "UPDATE shard s SET out_acked = greatest(s.out_acked, least(f.acked, s.head)) \
