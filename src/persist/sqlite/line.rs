@@ -134,6 +134,7 @@ impl Line {
                 tracing::error!("outcome of a commit is not known");
                 return Err(Undone::Unknown);
             }
+            #[expect(clippy::disallowed_methods, reason = "the writer has a thread of its own")]
             std::thread::sleep(RESOLVE);
         }
     }
