@@ -51,6 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Outside crates that belong to one room.
 const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["persist"]),
+    ("rusqlite", &["persist"]),
     ("redis", &["persist"]),
     ("tokio_tungstenite", &["net"]),
     ("actix_web", &["net"]),

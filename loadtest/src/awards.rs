@@ -124,7 +124,7 @@ pub async fn run(args: &AwardsArgs, machine: &Machine, seed: u64) -> Result<Repo
         args.seconds,
         args.warmup
     );
-    let mut report = Report::new("awards", settings, machine, &target, seed);
+    let mut report = Report::new("awards", settings, machine, target.own, seed);
     let phones = crew::connect(&target, machine, teams * members).await?.phones;
     let crews = crew::team_up(phones, members as usize, quest::ROW_ID).await?;
     let start = Instant::now() + BREATH;

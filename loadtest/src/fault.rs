@@ -52,6 +52,9 @@ pub enum Fault {
     /// Settings that contradict each other.
     #[error("{0}")]
     Settings(String),
+    /// A store that is measured, or what it is measured against.
+    #[error("the store: {0}")]
+    Store(String),
     /// A phone's connection.
     #[error("{player}: {what}")]
     Phone {
@@ -66,5 +69,23 @@ impl Fault {
     /// A fault of one phone.
     pub fn phone(player: &str, what: impl std::fmt::Display) -> Self {
         Self::Phone { player: player.to_owned(), what: what.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(err: sqlx::Error) -> Self {
+        Self::Store(err.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(err: rusqlite::Error) -> Self {
+        Self::Store(err.to_string())
+    }
+}
+
+impl From<waystone_kit::Trouble> for Fault {
+    fn from(trouble: waystone_kit::Trouble) -> Self {
+        Self::Store(trouble.to_string())
     }
 }

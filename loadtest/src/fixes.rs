@@ -105,7 +105,7 @@ async fn measure(
     (machine, seed): (&Machine, u64),
 ) -> Result<Report, Fault> {
     let target = Target::open(&common.target, 1).await?;
-    let mut report = Report::new(scenario, settings, machine, &target, seed);
+    let mut report = Report::new(scenario, settings, machine, target.own, seed);
     let phones = crew::connect(&target, machine, sessions).await?.phones;
     let phones = match common.members {
         0 => phones,

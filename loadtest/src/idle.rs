@@ -30,7 +30,7 @@ pub struct IdleArgs {
 pub async fn run(args: &IdleArgs, machine: &Machine, seed: u64) -> Result<Report, Fault> {
     let target = Target::open(&args.target, 1).await?;
     let settings = format!("{} sessions, held for {} s", args.sessions, args.hold);
-    let mut report = Report::new("idle", settings, machine, &target, seed);
+    let mut report = Report::new("idle", settings, machine, target.own, seed);
     let before = target.pid.map(machine::memory).transpose()?;
     let crew = crew::connect(&target, machine, args.sessions).await?;
     let rate = f64::from(args.sessions) / crew.cost.wall.as_secs_f64();

@@ -89,6 +89,14 @@ pub fn memory(pid: u32) -> Result<Memory, Fault> {
     }
 }
 
+/// Bytes that this process has had written to a disk.
+pub fn written() -> Result<u64, Fault> {
+    let path = "/proc/self/io";
+    let text = read(path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|bytes| bytes.parse().ok()).ok_or_else(|| Fault::Proc { path: path.to_owned() })
+}
+
 fn read(path: &str) -> Result<String, Fault> {
     fs::read_to_string(path).map_err(|_| Fault::Proc { path: path.to_owned() })
 }

@@ -1,7 +1,8 @@
 //! Load on a real server over real sockets: what sessions, fixes and awards cost, and whether all came out right.
 //!
 //! Reading order: `wire` and `phone` (one client), `drive` (a client at work), `crew` (many), `target` and `server`
-//! (what is loaded), `machine` and `tally` (what is measured), then the scenarios and the `report`.
+//! (what is loaded), `machine` and `tally` (what is measured), then the scenarios and the `report`. `journal` stands
+//! alone: it drives no server but the journal itself.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
 
@@ -11,6 +12,7 @@ mod drive;
 mod fault;
 mod fixes;
 mod idle;
+mod journal;
 mod machine;
 mod phone;
 mod quest;
@@ -52,6 +54,8 @@ enum Scenario {
     Max(fixes::MaxArgs),
     /// Steps completed: from the fix to the notice on each team-mate's phone
     Awards(awards::AwardsArgs),
+    /// The journal by itself, beside yardsticks: durable events a second, their cost, and how fast all is read back
+    Journal(journal::JournalArgs),
     /// Print the quest that `awards` plays, to publish it on a server of your own
     Quest {
         /// How many places; as many as a team completes steps
@@ -97,6 +101,7 @@ async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
         Scenario::Fixes(args) => fixes::run(args, &machine, seed).await,
         Scenario::Max(args) => fixes::run_max(args, &machine, seed).await,
         Scenario::Awards(args) => awards::run(args, &machine, seed).await,
+        Scenario::Journal(args) => journal::run(args, &machine, seed).await,
         Scenario::Quest { .. } | Scenario::Server { .. } => Err(Fault::Settings("nothing to measure".to_owned())),
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::machine::{CpuUsed, Machine};
 use crate::tally::Tally;
-use crate::target::Target;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -14,6 +13,7 @@ const FULL: f64 = 0.9;
 /// One figure.
 #[derive(Debug, Clone, Serialize)]
 struct Figure {
+    section: String,
     name: String,
     value: f64,
     unit: &'static str,
@@ -33,11 +33,15 @@ pub struct Report {
     remarks: Vec<String>,
     faults: u64,
     first_fault: Option<String>,
+    #[serde(skip)]
+    section: String,
+    #[serde(skip)]
+    promise: &'static str,
 }
 
 impl Report {
-    /// An empty report that says where and on what it was made.
-    pub fn new(scenario: &str, settings: String, machine: &Machine, target: &Target, seed: u64) -> Self {
+    /// An empty report that says where and on what it was made; `own`: the server is of this build.
+    pub fn new(scenario: &str, settings: String, machine: &Machine, own: bool, seed: u64) -> Self {
         let Machine { cores, descriptors, .. } = machine;
         Self {
             scenario: scenario.to_owned(),
@@ -45,18 +49,30 @@ impl Report {
             machine: format!("{cores} cores, {descriptors} descriptors a process"),
             load_average_before: machine.load.clone(),
             commit: machine.commit.clone(),
-            server_build: if target.own { machine.build } else { "not ours: unknown" },
+            server_build: if own { machine.build } else { "not ours: unknown" },
             seed,
             figures: Vec::new(),
             remarks: Vec::new(),
             faults: 0,
             first_fault: None,
+            section: String::new(),
+            promise: "every command answered, every notice seen once",
         }
+    }
+
+    /// What can be said when there was no fault.
+    pub fn promise(&mut self, text: &'static str) {
+        self.promise = text;
+    }
+
+    /// A heading for the figures that follow.
+    pub fn section(&mut self, name: impl Into<String>) {
+        self.section = name.into();
     }
 
     /// Adds a figure.
     pub fn figure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
-        self.figures.push(Figure { name: name.into(), value, unit });
+        self.figures.push(Figure { section: self.section.clone(), name: name.into(), value, unit });
     }
 
     /// Adds a remark for people.
@@ -121,7 +137,12 @@ impl Report {
             let _ = writeln!(text, "{name:width$}  {value}");
         }
         let _ = writeln!(text, "{:width$}  {}\n", "seed", self.seed);
-        for Figure { name, value, unit } in &self.figures {
+        let mut under = "";
+        for Figure { section, name, value, unit } in &self.figures {
+            if section != under {
+                let _ = writeln!(text, "\n{section}");
+                under = section;
+            }
             let digits = if value.fract() == 0.0 { 0 } else { 2 };
             let _ = writeln!(text, "{name:width$}  {value:>12.digits$} {unit}");
         }
@@ -132,7 +153,9 @@ impl Report {
             Some(first) => {
                 let _ = writeln!(text, "\nFAILED: {} faults, the first: {first}", self.faults);
             }
-            None => text.push_str("\nok: every command answered, every notice seen once\n"),
+            None => {
+                let _ = writeln!(text, "\nok: {}", self.promise);
+            }
         }
         text
     }

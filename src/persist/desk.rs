@@ -13,6 +13,7 @@ use futures_util::future::try_join_all;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -46,7 +47,13 @@ impl Desk {
         let mut lane = |backend| {
             let (requests, to_do) = mpsc::channel(QUEUE);
             let (keeps, to_keep) = mpsc::channel(SNAPSHOTS);
-            tasks.spawn(Writer::new(backend, to_do, to_keep, shared.clone()).run());
+            let writer = Writer::new(backend, to_do, to_keep, shared.clone()).run();
+            if B::BLOCKS {
+                let runtime = Handle::current();
+                tasks.spawn_blocking(move || runtime.block_on(writer));
+            } else {
+                tasks.spawn(writer);
+            }
             Lane { requests, keeps }
         };
         let lanes = backends.into_iter().map(&mut lane).collect();
@@ -161,7 +168,9 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        // What is queued is still written; the tasks end by themselves when their queues are closed and empty.
+        // What is queued is still written; the writers end by themselves when their queues are closed and empty. What
+        // cannot be finished is given up, since a runtime that ends waits for a thread.
+        self.shared.closing.store(true, Ordering::Release);
         self.tasks.get_mut().detach_all();
     }
 }

@@ -1,6 +1,7 @@
 //! The journal in SQLite: the store that comes with Waystone and needs nothing installed.
 //!
-//! One task writes ([`writer`](self)), a few connections read, both over one folder that no other process can open.
+//! One thread writes, with rusqlite; a few connections read, with sqlx; both over one folder that no other process
+//! can open. sqlx hops to a thread of its own for each statement, which a batch of many pays many times.
 //! Promise: as [`super`] says, by WAL with `synchronous=FULL` and a fence in each transaction.
 
 use super::desk::Desk;
@@ -48,7 +49,7 @@ impl Default for Options {
 pub async fn migrate(dir: &Path) -> Result<(i64, i64), OpenError> {
     let _lock = schema::lock(dir)?;
     let store = |err: sqlx::Error| OpenError::Store { dir: dir.to_owned(), reason: err.to_string() };
-    let mut conn = schema::writing(dir).connect().await.map_err(store)?;
+    let mut conn = schema::preparing(dir).connect().await.map_err(store)?;
     let before = schema::found(&mut conn).await.map_err(store)?;
     schema::prepare(dir, &mut conn).await?;
     conn.close().await.map_err(store)?;
@@ -72,12 +73,13 @@ impl SqliteJournal {
     }
 
     async fn open_locked(dir: &Path, options: Options, lock: Option<std::fs::File>) -> Result<Self, OpenError> {
-        let connect = schema::writing(dir);
-        let store = |err: sqlx::Error| OpenError::Store { dir: dir.to_owned(), reason: err.to_string() };
-        let mut conn = connect.connect().await.map_err(store)?;
+        let store = |reason: String| OpenError::Store { dir: dir.to_owned(), reason };
+        let mut conn = schema::preparing(dir).connect().await.map_err(|err| store(err.to_string()))?;
         let id = schema::prepare(dir, &mut conn).await?;
+        conn.close().await.map_err(|err| store(err.to_string()))?;
+        let conn = schema::connect(dir).map_err(|err| store(err.to_string()))?;
         let shared = Shared::new(Health::default());
-        let backend = SqliteBackend::new(Line::new(connect, conn, shared.clone()), shared.clone(), lock);
+        let backend = SqliteBackend::new(Line::new(dir.to_owned(), conn, shared.clone()), shared.clone(), lock);
         let desk = Desk::open(vec![backend], shared, options.deadline);
         Ok(Self { id, reader: Reader::new(schema::reading(dir)), desk })
     }
@@ -105,9 +107,8 @@ impl SqliteJournal {
 }
 
 /// What keeps SQLite from writing, by its primary result code, the low byte of the extended one.
-fn trouble(err: &sqlx::Error) -> Trouble {
-    let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    match code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+fn trouble(err: &rusqlite::Error) -> Trouble {
+    match err.sqlite_error().map(|err| err.extended_code & 0xff) {
         Some(13) => Trouble::Full,
         Some(10 | 14) => Trouble::Disk,
         Some(5 | 6) => Trouble::Busy,

@@ -96,6 +96,9 @@ pub(super) enum Undone {
 
 /// How one store writes. Promise: what is answered is certain, however long the store takes to say so.
 pub(super) trait Backend: Send + 'static {
+    /// Whether it blocks where it stands, and so needs a thread of its own.
+    const BLOCKS: bool = false;
+
     /// Writes appends, atomically in each shard and fenced by what is held of it; and keeps snapshots.
     fn write(
         &mut self,

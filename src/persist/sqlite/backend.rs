@@ -10,8 +10,7 @@ use crate::faults::{self, Point};
 use crate::persist::job::{Held, Job, Save};
 use crate::persist::writer::{Backend, Outcome, Shared, Undone as Told};
 use crate::persist::{Claim, PublishedSource};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::{Connection, Error, params};
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -30,77 +29,79 @@ impl SqliteBackend {
         Self { line, shared, _lock: lock }
     }
 
-    async fn transact(
+    fn transact(
         &mut self,
         jobs: &[Job],
         saves: &[Save],
         held: &HashMap<Shard, Held>,
         one_by_one: bool,
     ) -> Result<Outcome, Undone> {
-        let conn = self.line.begin().await?;
-        match batch::fill(conn, jobs, saves, held, &self.shared.acked, one_by_one).await {
+        let conn = self.line.begin()?;
+        match batch::fill(conn, jobs, saves, held, &self.shared.acked, one_by_one) {
             Ok(outcome) if saves.is_empty() && outcome.verdicts.iter().all(Result::is_err) => {
-                self.line.rollback().await;
+                self.line.rollback();
                 Ok(outcome)
             }
             Ok(outcome) => {
                 faults::reach(Point::InBatch);
-                self.line.commit(Proof::Batch(jobs, &outcome, held)).await?;
+                self.line.commit(Proof::Batch(jobs, &outcome, held))?;
                 Ok(outcome)
             }
-            Err(err) => Err(self.line.give_up(err).await),
+            Err(err) => Err(self.line.give_up(err)),
         }
     }
 
-    async fn try_claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Undone> {
-        let conn = self.line.begin().await?;
-        let claims = match take_over(conn, shards).await {
+    fn try_claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Undone> {
+        let conn = self.line.begin()?;
+        let claims = match take_over(conn, shards) {
             Ok(claims) => claims,
-            Err(err) => return Err(self.line.give_up(err).await),
+            Err(err) => return Err(self.line.give_up(err)),
         };
-        self.line.commit(Proof::Claims(&claims)).await?;
+        self.line.commit(Proof::Claims(&claims))?;
         Ok(claims)
     }
 
     /// `false`: the version is there with another text.
-    async fn try_publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {
-        let conn = self.line.begin().await?;
-        match line::published(conn, source).await {
+    fn try_publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {
+        let conn = self.line.begin()?;
+        match line::published(conn, source) {
             Ok(None) => {}
             Ok(Some(found)) => {
-                self.line.rollback().await;
+                self.line.rollback();
                 return Ok(found == source.source);
             }
-            Err(err) => return Err(self.line.give_up(err).await),
+            Err(err) => return Err(self.line.give_up(err)),
         }
-        let query = sqlx::query(sql::QUEST_SAVE).bind(source.quest.as_str()).bind(source.version);
-        if let Err(err) = query.bind(source.source.as_str()).execute(conn).await {
-            return Err(self.line.give_up(err).await);
+        let row = params![source.quest.as_str(), source.version, source.source];
+        if let Err(err) = conn.execute(sql::QUEST_SAVE, row) {
+            return Err(self.line.give_up(err));
         }
-        self.line.commit(Proof::Quest(source)).await?;
+        self.line.commit(Proof::Quest(source))?;
         Ok(true)
     }
 }
 
 impl Backend for SqliteBackend {
+    const BLOCKS: bool = true;
+
     async fn write(&mut self, jobs: &[Job], saves: &[Save], held: &HashMap<Shard, Held>) -> Result<Outcome, Told> {
-        let mut done = self.transact(jobs, saves, held, false).await;
+        let mut done = self.transact(jobs, saves, held, false);
         if matches!(&done, Err(Undone::Failed(err)) if batch::unique(err)) {
-            done = self.transact(jobs, saves, held, true).await;
+            done = self.transact(jobs, saves, held, true);
         }
         done.map_err(Into::into)
     }
 
     async fn claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Told> {
-        self.try_claim(shards).await.map_err(Into::into)
+        self.try_claim(shards).map_err(Into::into)
     }
 
     async fn publish(&mut self, source: &PublishedSource) -> Result<bool, Told> {
-        self.try_publish(source).await.map_err(Into::into)
+        self.try_publish(source).map_err(Into::into)
     }
 
     async fn probe(&mut self) {
-        self.line.probe().await;
+        self.line.probe();
     }
 
     async fn finish(mut self, held: &HashMap<Shard, Held>) {
@@ -111,19 +112,19 @@ impl Backend for SqliteBackend {
             acked: self.shared.acked.get(*shard),
         };
         let fences: Vec<Fence> = held.iter().map(acked).filter(|fence| fence.acked > 0).collect();
-        if let Ok(conn) = self.line.begin().await {
-            let written = batch::fence(conn, &fences).await;
-            if written.is_err() || self.line.commit_now().await.is_err() {
-                self.line.rollback().await;
+        if let Ok(conn) = self.line.begin() {
+            let written = batch::fence(conn, &fences);
+            if written.is_err() || self.line.commit_now().is_err() {
+                self.line.rollback();
                 tracing::warn!("delivery cursors were not written at the close");
             }
         }
-        self.line.close().await;
+        self.line.close();
     }
 
     #[cfg(test)]
     async fn sql(&mut self, sql: &'static str) -> Result<(), String> {
-        self.line.sql(sql).await
+        self.line.sql(sql)
     }
 }
 
@@ -136,12 +137,13 @@ impl From<Undone> for Told {
     }
 }
 
-async fn take_over(conn: &mut SqliteConnection, shards: &[Shard]) -> Result<Vec<Claim>, sqlx::Error> {
-    let mut claims = Vec::with_capacity(shards.len());
-    for shard in shards {
-        let row = sqlx::query(sql::CLAIM).bind(shard.number()).fetch_one(&mut *conn).await?;
-        let [epoch, head, out_acked] = [0, 1, 2].map(|column| row.try_get::<i64, _>(column).map(batch::uint));
-        claims.push(Claim { shard: *shard, epoch: epoch?, head: head?, out_acked: out_acked? });
-    }
-    Ok(claims)
+fn take_over(conn: &Connection, shards: &[Shard]) -> Result<Vec<Claim>, Error> {
+    let mut claim = conn.prepare_cached(sql::CLAIM)?;
+    let mut take = |shard: &Shard| {
+        claim.query_row([shard.number()], |row| {
+            let [epoch, head, out_acked] = [0, 1, 2].map(|column| row.get::<_, i64>(column).map(batch::uint));
+            Ok(Claim { shard: *shard, epoch: epoch?, head: head?, out_acked: out_acked? })
+        })
+    };
+    shards.iter().map(&mut take).collect()
 }

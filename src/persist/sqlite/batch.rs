@@ -3,16 +3,15 @@
 //! Promise: an append goes in whole or is refused alone. The order is: where does each stream end; the fence, which
 //! writes each shard's row and so shuts out whoever else would; the rows. Nothing here begins or commits.
 
-use super::sql::{self, Rows, SIZES};
+use super::sql;
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::persist::job::{Acked, Held, Job, Save};
 use crate::persist::writer::Outcome;
 use crate::persist::{AppendError, record};
 use crate::units::Timestamp;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Row, Sqlite};
+use rusqlite::{Connection, Error, ffi, params};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One row of the fence.
@@ -25,8 +24,6 @@ pub(super) struct Fence {
     pub(super) acked: u64,
 }
 
-type Bound = Query<'static, Sqlite, SqliteArguments>;
-
 /// SQLite's integers are signed; what is beyond them cannot be stored and so matches nothing.
 pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -37,61 +34,34 @@ pub(super) fn uint(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-/// Binds what a key of the tables begins with.
-fn key(query: Bound, shard: Shard, entity: &EntityId) -> Bound {
-    query.bind(shard.number()).bind(entity.kind()).bind(entity.key())
-}
-
-/// Runs a statement over many rows, and reads what it answers.
-async fn many<T, R>(
-    conn: &mut SqliteConnection,
-    statement: &Rows,
-    rows: &[T],
-    bind: impl Fn(Bound, &T) -> Bound,
-    read: impl Fn(SqliteRow) -> Result<R, sqlx::Error>,
-) -> Result<Vec<R>, sqlx::Error> {
-    let (mut rest, mut answers) = (rows, Vec::new());
-    while !rest.is_empty() {
-        let fits = if statement.padded {
-            SIZES.iter().rposition(|size| *size >= rest.len())
-        } else {
-            SIZES.iter().position(|size| *size <= rest.len())
-        };
-        let fits = fits.unwrap_or(0);
-        let (now, later) = rest.split_at(SIZES[fits].min(rest.len()));
-        let query = now.iter().fold(sqlx::query(statement.sql[fits]), &bind);
-        let missing = (SIZES[fits] - now.len()) * statement.columns;
-        let query = (0..missing).fold(query, |query, _| query.bind(None::<i64>));
-        for row in query.fetch_all(&mut *conn).await? {
-            answers.push(read(row)?);
-        }
-        rest = later;
-    }
-    Ok(answers)
+/// What a key of the tables begins with.
+fn key(shard: Shard, entity: &EntityId) -> (u16, u8, &str) {
+    (shard.number(), entity.kind(), entity.key())
 }
 
 /// Is this the fault of rows that stand already?
-pub(super) fn unique(err: &sqlx::Error) -> bool {
-    err.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+pub(super) fn unique(err: &Error) -> bool {
+    let code = err.sqlite_error().map(|err| err.extended_code);
+    matches!(code, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }
 
 /// Fills a transaction. `one_by_one` after a first try met a row that stood already: each append then has a
 /// savepoint of its own, so that only the guilty one is refused.
-pub(super) async fn fill(
-    conn: &mut SqliteConnection,
+pub(super) fn fill(
+    conn: &Connection,
     jobs: &[Job],
     saves: &[Save],
     held: &HashMap<Shard, Held>,
     acked: &Acked,
     one_by_one: bool,
-) -> Result<Outcome, sqlx::Error> {
-    let (mut refused, woken) = positions(conn, jobs).await?;
+) -> Result<Outcome, Error> {
+    let (mut refused, woken) = positions(conn, jobs)?;
     let mut fences = fences(jobs, &refused, held, acked);
     if one_by_one {
         fences.values_mut().for_each(|fence| fence.n = 0);
     }
     let wanted: Vec<Fence> = fences.values().copied().collect();
-    let live = fence(conn, &wanted).await?;
+    let live = fence(conn, &wanted)?;
     let lost: Vec<Shard> = fences.keys().copied().filter(|shard| !live.contains(shard)).collect();
     for (job, refused) in jobs.iter().zip(&mut refused) {
         if refused.is_none() && !live.contains(&job.shard) {
@@ -100,18 +70,19 @@ pub(super) async fn fill(
     }
     let mut heads: BTreeMap<Shard, u64> = live.iter().map(|shard| (*shard, fences[shard].held.head)).collect();
     let offsets = if one_by_one {
-        let offsets = insert_one_by_one(conn, jobs, &mut refused, &mut heads, held).await?;
+        let offsets = insert_one_by_one(conn, jobs, &mut refused, &mut heads, held)?;
         let moved = fences.values().filter(|fence| live.contains(&fence.shard));
         let moved: Vec<Fence> = moved.map(|f| Fence { n: heads[&f.shard] - f.held.head, ..*f }).collect();
-        fence(conn, &moved).await?;
+        fence(conn, &moved)?;
         offsets
     } else {
-        insert_together(conn, jobs, &refused, &mut heads, held).await?
+        insert_together(conn, jobs, &refused, &mut heads, held)?
     };
-    set_wakes(conn, jobs, &refused, &woken).await?;
+    set_wakes(conn, jobs, &refused, &woken)?;
     for save in saves {
-        let query = key(sqlx::query(sql::SNAPSHOT_SAVE), Shard::of(&save.entity), &save.entity);
-        query.bind(int(save.seq)).bind(save.state.as_slice()).bind(record::SNAPSHOT_FORM).execute(&mut *conn).await?;
+        let (shard, kind, id) = key(Shard::of(&save.entity), &save.entity);
+        let row = params![shard, kind, id, int(save.seq), save.state, record::SNAPSHOT_FORM];
+        conn.prepare_cached(sql::SNAPSHOT_SAVE)?.execute(row)?;
     }
     let verdicts =
         refused.into_iter().zip(offsets).map(|(refused, offset)| refused.map_or(Ok(offset), Err)).collect();
@@ -119,23 +90,17 @@ pub(super) async fn fill(
 }
 
 /// Which appends are not the next ones of their streams, and which entities have a wake in the store.
-async fn positions<'j>(
-    conn: &mut SqliteConnection,
+fn positions<'j>(
+    conn: &Connection,
     jobs: &'j [Job],
-) -> Result<(Vec<Option<AppendError>>, HashSet<&'j EntityId>), sqlx::Error> {
-    let mut seen = HashSet::new();
-    let first: Vec<&Job> = jobs.iter().filter(|job| seen.insert(&job.entity)).collect();
-    let asked: Vec<(i64, &Job)> = (0..).zip(first).collect();
-    // A number of 0, before the first, is bound as -1: no stream ends there.
-    let bind = |query: Bound, (n, job): &(i64, &Job)| -> Bound {
-        key(query, job.shard, &job.entity).bind(int(job.seq) - 1).bind(*n)
-    };
-    let read = |row: SqliteRow| Ok((row.try_get(0)?, (uint(row.try_get(1)?), row.try_get(2)?)));
-    let found: HashMap<i64, (u64, bool)> = many(conn, &sql::ENDS, &asked, bind, read).await?.into_iter().collect();
+) -> Result<(Vec<Option<AppendError>>, HashSet<&'j EntityId>), Error> {
     let (mut ends, mut woken) = (HashMap::new(), HashSet::new());
-    for (n, job) in asked {
-        let (end, wakes) = found.get(&n).copied().unwrap_or((job.seq.saturating_sub(1), false));
-        ends.insert(&job.entity, end);
+    let mut ask = conn.prepare_cached(sql::END)?;
+    for job in jobs {
+        let Entry::Vacant(slot) = ends.entry(&job.entity) else { continue };
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (end, wakes) = ask.query_row(key(job.shard, &job.entity), read)?;
+        slot.insert(uint(end));
         if wakes {
             woken.insert(&job.entity);
         }
@@ -170,41 +135,52 @@ fn fences(
 }
 
 /// Writes the rows of shards; answers with those still owned.
-pub(super) async fn fence(conn: &mut SqliteConnection, fences: &[Fence]) -> Result<HashSet<Shard>, sqlx::Error> {
-    let bind = |query: Bound, fence: &Fence| -> Bound {
-        let query = query.bind(fence.shard.number()).bind(int(fence.held.epoch)).bind(int(fence.held.head));
-        query.bind(int(fence.n)).bind(int(fence.acked))
-    };
-    let live = many(conn, &sql::FENCE, fences, bind, |row| row.try_get::<u16, _>(0)).await?;
-    Ok(live.into_iter().filter_map(Shard::from_number).collect())
+pub(super) fn fence(conn: &Connection, fences: &[Fence]) -> Result<HashSet<Shard>, Error> {
+    let (mut update, mut live) = (conn.prepare_cached(sql::FENCE)?, HashSet::with_capacity(fences.len()));
+    for Fence { shard, held, n, acked } in fences {
+        if update.execute(params![shard.number(), int(held.epoch), int(held.head), int(*n), int(*acked)])? == 1 {
+            live.insert(*shard);
+        }
+    }
+    Ok(live)
 }
 
 /// A row of the event table: the append, its offset and its epoch.
 type Placed<'j> = (&'j Job, u64, u64);
 
-async fn insert(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
-    let event = |query: Bound, (job, offset, epoch): &Placed<'_>| -> Bound {
-        let query = key(query, job.shard, &job.entity).bind(int(job.seq)).bind(int(*offset)).bind(int(*epoch));
-        let query = query.bind(record::VERSION).bind(job.cause.as_deref()).bind(int(job.out_n));
-        query.bind(job.at.as_millis()).bind(job.payload.as_slice())
-    };
-    many(conn, &sql::EVENTS, rows, event, |_| Ok(())).await?;
-    let awards: Vec<(&Job, &String)> =
-        rows.iter().flat_map(|(job, ..)| job.awards.iter().map(move |award| (*job, award))).collect();
-    let award = |query: Bound, (job, award): &(&Job, &String)| -> Bound {
-        key(query, job.shard, &job.entity).bind(award.as_str()).bind(int(job.seq))
-    };
-    many(conn, &sql::AWARDS, &awards, award, |_| Ok(())).await?;
+fn insert(conn: &Connection, rows: &[Placed<'_>]) -> Result<(), Error> {
+    let (mut event, mut award) = (conn.prepare_cached(sql::EVENT)?, conn.prepare_cached(sql::AWARD)?);
+    for (job, offset, epoch) in rows {
+        let (shard, kind, id) = key(job.shard, &job.entity);
+        let (seq, cause, at) = (int(job.seq), job.cause.as_deref(), job.at.as_millis());
+        let (offset, epoch, out_n) = (int(*offset), int(*epoch), int(job.out_n));
+        event.execute(params![
+            shard,
+            kind,
+            id,
+            seq,
+            offset,
+            epoch,
+            record::VERSION,
+            cause,
+            out_n,
+            at,
+            job.payload
+        ])?;
+        for key in &job.awards {
+            award.execute(params![shard, kind, id, key, seq])?;
+        }
+    }
     Ok(())
 }
 
-async fn insert_together(
-    conn: &mut SqliteConnection,
+fn insert_together(
+    conn: &Connection,
     jobs: &[Job],
     refused: &[Option<AppendError>],
     heads: &mut BTreeMap<Shard, u64>,
     held: &HashMap<Shard, Held>,
-) -> Result<Vec<u64>, sqlx::Error> {
+) -> Result<Vec<u64>, Error> {
     let mut offsets = vec![0; jobs.len()];
     let mut rows = Vec::with_capacity(jobs.len());
     for ((job, refused), offset) in jobs.iter().zip(refused).zip(&mut offsets) {
@@ -214,17 +190,17 @@ async fn insert_together(
             rows.push((job, *head, held[&job.shard].epoch));
         }
     }
-    insert(conn, &rows).await?;
+    insert(conn, &rows)?;
     Ok(offsets)
 }
 
-async fn insert_one_by_one(
-    conn: &mut SqliteConnection,
+fn insert_one_by_one(
+    conn: &Connection,
     jobs: &[Job],
     refused: &mut [Option<AppendError>],
     heads: &mut BTreeMap<Shard, u64>,
     held: &HashMap<Shard, Held>,
-) -> Result<Vec<u64>, sqlx::Error> {
+) -> Result<Vec<u64>, Error> {
     let mut offsets = vec![0; jobs.len()];
     let mut ended: HashMap<&EntityId, u64> = HashMap::new();
     for ((job, refused), offset) in jobs.iter().zip(refused).zip(&mut offsets) {
@@ -235,8 +211,8 @@ async fn insert_one_by_one(
         if refused.is_some() {
             continue;
         }
-        sqlx::query(sql::SAVEPOINT).execute(&mut *conn).await?;
-        match insert(conn, &[(job, *head + 1, held[&job.shard].epoch)]).await {
+        conn.prepare_cached(sql::SAVEPOINT)?.execute([])?;
+        match insert(conn, &[(job, *head + 1, held[&job.shard].epoch)]) {
             Ok(()) => {
                 *head += 1;
                 *offset = *head;
@@ -245,18 +221,19 @@ async fn insert_one_by_one(
             Err(err) => {
                 *refused = Some(guilt(&err, job).ok_or(err)?);
                 ended.insert(&job.entity, job.seq - 1);
-                sqlx::query(sql::SAVEPOINT_UNDO).execute(&mut *conn).await?;
+                conn.prepare_cached(sql::SAVEPOINT_UNDO)?.execute([])?;
             }
         }
-        sqlx::query(sql::SAVEPOINT_KEEP).execute(&mut *conn).await?;
+        conn.prepare_cached(sql::SAVEPOINT_KEEP)?.execute([])?;
     }
     Ok(offsets)
 }
 
 /// What stood already, by SQLite's words for the key that was violated; `None`: it was not the append's fault.
-fn guilt(err: &sqlx::Error, job: &Job) -> Option<AppendError> {
-    let message = unique(err).then(|| err.as_database_error().map(sqlx::error::DatabaseError::message))??;
+fn guilt(err: &Error, job: &Job) -> Option<AppendError> {
+    let Error::SqliteFailure(_, Some(message)) = err else { return None };
     match message {
+        _ if !unique(err) => None,
         text if text.contains("event.cause") => Some(record::cause_stands(job.cause.as_deref().unwrap_or(""))),
         text if text.contains("award.key") => Some(record::award_stands(&job.awards)),
         text if text.contains("event.seq") => Some(record::not_next(job.seq, job.seq)),
@@ -265,38 +242,38 @@ fn guilt(err: &sqlx::Error, job: &Job) -> Option<AppendError> {
 }
 
 /// Each entity's last append says when it is to be woken.
-async fn set_wakes(
-    conn: &mut SqliteConnection,
+fn set_wakes(
+    conn: &Connection,
     jobs: &[Job],
     refused: &[Option<AppendError>],
     woken: &HashSet<&EntityId>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     let accepted = jobs.iter().zip(refused).filter(|(_, refused)| refused.is_none());
     let last: BTreeMap<&EntityId, &Job> = accepted.map(|(job, _)| (&job.entity, job)).collect();
     let (set, clear): (Vec<&Job>, Vec<&Job>) = last.into_values().partition(|job| job.wake.is_some());
-    let bind_set = |query: Bound, job: &&Job| -> Bound {
-        key(query, job.shard, &job.entity).bind(job.wake.map(Timestamp::as_millis))
-    };
-    many(conn, &sql::WAKES_SET, &set, bind_set, |_| Ok(())).await?;
-    let clear: Vec<&Job> = clear.into_iter().filter(|job| woken.contains(&job.entity)).collect();
-    let bind_clear = |query: Bound, job: &&Job| -> Bound { key(query, job.shard, &job.entity) };
-    many(conn, &sql::WAKES_CLEAR, &clear, bind_clear, |_| Ok(())).await?;
+    let (mut to_set, mut to_clear) = (conn.prepare_cached(sql::WAKE_SET)?, conn.prepare_cached(sql::WAKE_CLEAR)?);
+    for job in set {
+        let (shard, kind, id) = key(job.shard, &job.entity);
+        to_set.execute(params![shard, kind, id, job.wake.map(Timestamp::as_millis)])?;
+    }
+    for job in clear.into_iter().filter(|job| woken.contains(&job.entity)) {
+        to_clear.execute(key(job.shard, &job.entity))?;
+    }
     Ok(())
 }
 
 /// Whether a batch's first accepted entry is in the journal as this batch wrote it.
-pub(super) async fn landed(
-    conn: &mut SqliteConnection,
+pub(super) fn landed(
+    conn: &Connection,
     jobs: &[Job],
     outcome: &Outcome,
     held: &HashMap<Shard, Held>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, Error> {
     let mut accepted = jobs.iter().zip(&outcome.verdicts);
     let Some((job, offset)) = accepted.find_map(|(job, verdict)| Some((job, *verdict.as_ref().ok()?))) else {
         return Ok(false);
     };
-    let query = sqlx::query_scalar::<_, i64>(sql::LANDED).bind(job.shard.number());
-    let query = query.bind(job.entity.kind()).bind(job.entity.key()).bind(int(job.seq));
-    let found = query.bind(int(held[&job.shard].epoch)).bind(int(offset)).fetch_one(conn).await?;
-    Ok(found > 0)
+    let (shard, kind, id) = key(job.shard, &job.entity);
+    let row = params![shard, kind, id, int(job.seq), int(held[&job.shard].epoch), int(offset)];
+    conn.query_row(sql::LANDED, row, |row| row.get::<_, i64>(0)).map(|found| found > 0)
 }

@@ -3,15 +3,15 @@
 //! Promise: nobody learns of a commit that failed before it has been read back whether it was done.
 
 use super::batch::{self, Fence};
-use super::{sql, trouble};
+use super::{schema, sql, trouble};
 use crate::cluster::shard::Shard;
 use crate::persist::health::Trouble;
 use crate::persist::job::{Held, Job};
 use crate::persist::writer::{Outcome, Shared};
 use crate::persist::{Claim, PublishedSource};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use rusqlite::{Connection, Error, OptionalExtension as _, ffi, params};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,8 +22,8 @@ const RESOLVE: Duration = Duration::from_millis(250);
 /// The only connection that writes; made anew when it has lost its trust.
 #[derive(Debug)]
 pub(super) struct Line {
-    options: SqliteConnectOptions,
-    conn: Option<SqliteConnection>,
+    dir: PathBuf,
+    conn: Option<Connection>,
     shared: Arc<Shared>,
 }
 
@@ -37,96 +37,95 @@ pub(super) enum Proof<'p> {
 /// A transaction that is not, or may not be, done.
 pub(super) enum Undone {
     /// It is not.
-    Failed(sqlx::Error),
+    Failed(Error),
     /// The journal was closed before the store could say.
     Unknown,
 }
 
-impl From<sqlx::Error> for Undone {
-    fn from(err: sqlx::Error) -> Self {
+impl From<Error> for Undone {
+    fn from(err: Error) -> Self {
         Self::Failed(err)
     }
 }
 
 impl Line {
-    pub(super) fn new(options: SqliteConnectOptions, conn: SqliteConnection, shared: Arc<Shared>) -> Self {
-        Self { options, conn: Some(conn), shared }
+    pub(super) fn new(dir: PathBuf, conn: Connection, shared: Arc<Shared>) -> Self {
+        Self { dir, conn: Some(conn), shared }
     }
 
     /// Begins a transaction, on a new connection if there is none.
-    pub(super) async fn begin(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
-        if let Err(err) = self.begin_now().await {
+    pub(super) fn begin(&mut self) -> Result<&Connection, Error> {
+        if let Err(err) = self.begin_now() {
             self.note(&err);
             // A lock passes; after anything else only a new connection is to be trusted.
             if trouble(&err) != Trouble::Busy {
-                self.disconnect().await;
+                self.disconnect();
             }
             return Err(err);
         }
         Ok(self.open())
     }
 
-    async fn begin_now(&mut self) -> Result<(), sqlx::Error> {
+    fn begin_now(&mut self) -> Result<(), Error> {
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            none => none.insert(self.options.connect().await?),
+            none => none.insert(schema::connect(&self.dir)?),
         };
-        sqlx::query(sql::BEGIN).execute(conn).await.map(|_| ())
+        conn.prepare_cached(sql::BEGIN)?.execute([]).map(|_| ())
     }
 
     /// The connection within a transaction.
-    pub(super) fn open(&mut self) -> &mut SqliteConnection {
-        self.conn.as_mut().expect("a transaction has begun on it")
+    pub(super) fn open(&self) -> &Connection {
+        self.conn.as_ref().expect("a transaction has begun on it")
     }
 
     /// Ends a transaction whose statement failed; nothing of it is written.
-    pub(super) async fn give_up(&mut self, err: sqlx::Error) -> Undone {
+    pub(super) fn give_up(&mut self, err: Error) -> Undone {
         if !batch::unique(&err) {
             self.note(&err);
         }
-        self.rollback().await;
+        self.rollback();
         Undone::Failed(err)
     }
 
     /// Ends a transaction that is not wanted.
-    pub(super) async fn rollback(&mut self) {
-        let Some(conn) = self.conn.as_mut() else { return };
-        let undone = sqlx::query(sql::ROLLBACK).execute(conn).await;
+    pub(super) fn rollback(&mut self) {
+        let Some(conn) = &self.conn else { return };
+        let undone = conn.execute_batch(sql::ROLLBACK);
         // After some faults SQLite has rolled back by itself; any other refusal costs the connection its trust.
         if undone.is_err_and(|err| !err.to_string().contains("no transaction is active")) {
-            self.disconnect().await;
+            self.disconnect();
         }
     }
 
-    async fn disconnect(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            let _ = conn.close().await;
-        }
+    fn disconnect(&mut self) {
+        // Closing rolls back what is not committed; if it fails there is nobody to tell.
+        let _ = self.conn.take().map(Connection::close);
     }
 
     /// Empties the log and closes.
-    pub(super) async fn close(mut self) {
-        if let Some(conn) = &mut self.conn
-            && sqlx::query(sql::CHECKPOINT).fetch_one(conn).await.is_err()
+    pub(super) fn close(mut self) {
+        if let Some(conn) = &self.conn
+            && checkpoint(conn).is_err()
         {
             tracing::warn!("the log was not moved into the database at the close");
         }
-        self.disconnect().await;
+        self.disconnect();
     }
 
     /// Commits, or finds out for certain that nothing was committed, however long the store takes to say so.
-    pub(super) async fn commit(&mut self, proof: Proof<'_>) -> Result<(), Undone> {
-        let Err(err) = self.commit_now().await else {
+    pub(super) fn commit(&mut self, proof: Proof<'_>) -> Result<(), Undone> {
+        let Err(err) = self.commit_now() else {
             self.shared.health.set(None);
             return Ok(());
         };
         self.note(&err);
         // The connection goes first: SQLite then rolls back what is not committed.
-        self.rollback().await;
-        self.disconnect().await;
+        self.rollback();
+        self.disconnect();
         let full = trouble(&err) == Trouble::Full;
         loop {
-            match self.resolve(&proof, full).await {
+            match self.resolve(&proof, full) {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(Undone::Failed(err)),
                 Err(again) => self.note(&again),
@@ -135,24 +134,22 @@ impl Line {
                 tracing::error!("outcome of a commit is not known");
                 return Err(Undone::Unknown);
             }
-            tokio::time::sleep(RESOLVE).await;
+            #[expect(clippy::disallowed_methods, reason = "the writer has a thread of its own")]
+            std::thread::sleep(RESOLVE);
         }
     }
 
     /// Reads back what became of a commit that failed. After a fault of the disk the log is first moved into the
     /// database: then what can be seen is durable, and what cannot be seen is gone and will not come back at the
     /// next start. A full disk needs no such step: the commit's mark is what did not fit.
-    async fn resolve(&mut self, proof: &Proof<'_>, full: bool) -> Result<bool, sqlx::Error> {
-        let mut conn = self.options.connect().await?;
+    fn resolve(&mut self, proof: &Proof<'_>, full: bool) -> Result<bool, Error> {
+        let conn = schema::connect(&self.dir)?;
         if !full {
-            let busy: i64 = sqlx::query(sql::CHECKPOINT).fetch_one(&mut conn).await?.try_get(0)?;
-            if busy != 0 {
-                return Err(sqlx::Error::Protocol("the log is in use".to_owned()));
-            }
+            checkpoint(&conn)?;
         }
         let done = match proof {
-            Proof::Batch(jobs, outcome, held) => batch::landed(&mut conn, jobs, outcome, held).await?,
-            Proof::Quest(source) => published(&mut conn, source).await?.is_some(),
+            Proof::Batch(jobs, outcome, held) => batch::landed(&conn, jobs, outcome, held)?,
+            Proof::Quest(source) => published(&conn, source)?.is_some(),
             Proof::Claims(claims) => match claims.first() {
                 Some(claim) => {
                     let fence = Fence {
@@ -161,7 +158,7 @@ impl Line {
                         n: 0,
                         acked: 0,
                     };
-                    batch::fence(&mut conn, &[fence]).await?.contains(&claim.shard)
+                    batch::fence(&conn, &[fence])?.contains(&claim.shard)
                 }
                 None => true,
             },
@@ -171,51 +168,54 @@ impl Line {
     }
 
     /// Commits what nobody is waiting for.
-    pub(super) async fn commit_now(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) fn commit_now(&mut self) -> Result<(), Error> {
         #[cfg(test)]
         match self.shared.sabotage.swap(0, Ordering::AcqRel) {
             0 => {}
             how => {
                 let sql = if how == 1 { sql::ROLLBACK } else { sql::COMMIT };
-                sqlx::query(sql).execute(self.open()).await?;
-                return Err(sqlx::Error::Protocol("sabotaged".to_owned()));
+                self.open().execute_batch(sql)?;
+                return Err(Error::InvalidQuery);
             }
         }
-        sqlx::query(sql::COMMIT).execute(self.open()).await.map(|_| ())
+        self.open().prepare_cached(sql::COMMIT)?.execute([]).map(|_| ())
     }
 
     /// Whether writes work again.
-    pub(super) async fn probe(&mut self) {
-        let Ok(conn) = self.begin().await else { return };
-        let written = match sqlx::query(sql::PROBE).execute(conn).await {
-            Ok(_) => self.commit_now().await,
+    pub(super) fn probe(&mut self) {
+        let Ok(conn) = self.begin() else { return };
+        let written = match conn.execute(sql::PROBE, []) {
+            Ok(_) => self.commit_now(),
             Err(err) => Err(err),
         };
         match written {
             Ok(()) => self.shared.health.set(None),
             Err(err) => {
-                let _ = self.give_up(err).await;
+                let _ = self.give_up(err);
             }
         }
     }
 
     /// For tests.
     #[cfg(test)]
-    pub(super) async fn sql(&mut self, sql: &'static str) -> Result<(), String> {
-        let conn = self.conn.as_mut().ok_or("no connection")?;
-        sqlx::raw_sql(sql).execute(conn).await.map(|_| ()).map_err(|err| err.to_string())
+    pub(super) fn sql(&mut self, sql: &'static str) -> Result<(), String> {
+        let conn = self.conn.as_ref().ok_or("no connection")?;
+        conn.execute_batch(sql).map_err(|err| err.to_string())
     }
 
-    fn note(&self, err: &sqlx::Error) {
+    fn note(&self, err: &Error) {
         self.shared.health.set(Some(trouble(err)));
     }
 }
 
+/// Moves the log into the database.
+fn checkpoint(conn: &Connection) -> Result<(), Error> {
+    let busy: i64 = conn.query_row(sql::CHECKPOINT, [], |row| row.get(0))?;
+    if busy == 0 { Ok(()) } else { Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)) }
+}
+
 /// The text of a version of a quest, if it is published.
-pub(super) async fn published(
-    conn: &mut SqliteConnection,
-    source: &PublishedSource,
-) -> Result<Option<String>, sqlx::Error> {
-    let query = sqlx::query_scalar(sql::QUEST_SOURCE).bind(source.quest.as_str()).bind(source.version);
-    query.fetch_optional(conn).await
+pub(super) fn published(conn: &Connection, source: &PublishedSource) -> Result<Option<String>, Error> {
+    let row = params![source.quest.as_str(), source.version];
+    conn.query_row(sql::QUEST_SOURCE, row, |row| row.get(0)).optional()
 }

@@ -6,6 +6,7 @@
 use super::sql;
 use crate::cluster::shard::SHARDS;
 use crate::persist::new_id;
+use rusqlite::{Connection, OpenFlags};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlStr};
@@ -20,10 +21,12 @@ pub const DATABASE: &str = "waystone.db";
 pub const LOCK: &str = "waystone.lock";
 /// How long a statement waits for another process's lock, such as an operator's shell; below an append's deadline.
 const BUSY: Duration = Duration::from_secs(2);
-/// The page cache of the writer in KiB, as SQLite wants it (negative): the upper parts of the indexes.
-const CACHE: &str = "-32768";
-/// Pages of log after which a commit moves them into the database: 16 MB, so that few commits pay for it.
-const CHECKPOINT_PAGES: &str = "4000";
+/// What the writer's connection sets for itself. A page cache of 32 MiB (negative: KiB) holds the upper parts of the
+/// indexes. A log of 4,000 pages, 16 MB, is moved into the database by few commits.
+const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; \
+                      PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000";
+/// Statements that stay prepared: more than there are.
+const STATEMENTS: usize = 32;
 
 /// Why a data folder was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -142,14 +145,19 @@ fn private() -> OpenOptions {
     options
 }
 
-/// How the writer connects.
-pub(super) fn writing(dir: &Path) -> SqliteConnectOptions {
-    reading(dir)
-        .read_only(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("cache_size", CACHE)
+/// How a folder is prepared: before anyone writes entries.
+pub(super) fn preparing(dir: &Path) -> SqliteConnectOptions {
+    reading(dir).read_only(false).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+}
+
+/// Connects the writer. The database's file is there.
+pub(super) fn connect(dir: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.execute_batch(WRITER)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
 }
 
 /// How readers connect.
