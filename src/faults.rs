@@ -2,7 +2,7 @@
 //!
 //! All of it exists only with the feature `faults`, which tests switch on and no release has: without it every
 //! function here is an empty one that the compiler removes. Promise: nothing happens at any place unless it was asked
-//! for by [`arm`] or [`plant`], and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
+//! for by `arm` or `plant`, and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
 
 mod bugs;
 

@@ -1,7 +1,7 @@
 //! The journal in Postgres: the store of a cluster, and of whoever has a database already.
 //!
 //! Two tasks write, each its half of the shards; a few connections read. Promise: as [`super`] says, by appends that
-//! are one statement each, fenced in it, and by refusing a database that may forget. The SQL is in [`sql`].
+//! are one statement each, fenced in it, and by refusing a database that may forget. The SQL is in `postgres/sql.rs`.
 
 use super::desk::Desk;
 use super::health::Health;
