@@ -117,14 +117,15 @@ pub(super) const EPOCH: &str = "SELECT epoch FROM shard WHERE shard = $1";
 
 /// Many entities at once (1 shard, 2 kind, 3 id, 4 the last offset that counts, of each; 5 the form that snapshots must
 /// be of, 0 for none): place in the question, snapshot's seq and (with its first entry only) state, then the entry.
-/// A snapshot whose entry is not in the journal is none: the journal is the truth.
+/// A snapshot whose entry is not in the journal is none: the journal is the truth. (As a scalar, not as EXISTS, which
+/// was planned as a walk over all entries of the entity.)
 pub(super) const LOAD: &str = "SELECT x.ord, s.seq, \
      CASE WHEN t.seq IS NULL OR t.seq = s.seq + 1 THEN s.state END, t.seq, t.ver, t.payload \
      FROM unnest($1::int2[], $2::int2[], $3::text[], $4::int8[]) WITH ORDINALITY AS x(shard, kind, id, cut, ord) \
      LEFT JOIN LATERAL (SELECT s.seq, s.state FROM snapshot s \
-       WHERE s.shard = x.shard AND s.kind = x.kind AND s.id = x.id AND s.form = $5 AND EXISTS \
-         (SELECT 1 FROM event e WHERE e.shard = x.shard AND e.kind = x.kind AND e.id = x.id AND e.seq = s.seq \
-          AND e.off <= x.cut)) s ON true \
+       WHERE s.shard = x.shard AND s.kind = x.kind AND s.id = x.id AND s.form = $5 AND x.cut >= \
+         (SELECT e.off FROM event e WHERE e.shard = s.shard AND e.kind = s.kind AND e.id = s.id AND e.seq = s.seq)) s \
+       ON true \
      LEFT JOIN LATERAL (SELECT e.seq, e.ver, e.payload FROM event e \
        WHERE e.shard = x.shard AND e.kind = x.kind AND e.id = x.id AND e.seq > coalesce(s.seq, 0) AND e.off <= x.cut \
        ORDER BY e.seq) t ON true \

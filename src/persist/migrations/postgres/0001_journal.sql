@@ -42,7 +42,7 @@ CREATE TABLE event (
 );
 CREATE UNIQUE INDEX event_off ON event (shard, off);
 CREATE UNIQUE INDEX event_cause ON event (shard, kind, id, cause) WHERE cause IS NOT NULL;
-CREATE INDEX event_out ON event (shard, off) WHERE out_n > 0;
+-- What is not delivered yet is found by event_off too: it lies between a shard's out_acked and its head.
 
 -- Natural keys of awards: what makes a second one impossible.
 CREATE TABLE award (
