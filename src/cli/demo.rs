@@ -121,12 +121,21 @@ fn introduce(demo: &Demo, args: &DemoArgs, console: &str, took: Duration, out: &
             ),
         ),
         ("Health", format!("http://{addr}/readyz   metrics at /metrics")),
-        ("Data", format!("{}   (delete it to start over)", args.data.display())),
+        ("Data", data(args)),
         ("Playing", format!("{} walkers, seed {}", args.walkers, args.seed)),
         ("Stop", "Ctrl-C".to_owned()),
     ])?;
     out.line("")?;
     out.line(format_args!("  ready in {} ms", took.as_millis()))
+}
+
+/// Where things are kept, and how to start over. The database's address may bear a password and is not shown.
+fn data(args: &DemoArgs) -> String {
+    let folder = args.data.display();
+    match &args.postgres {
+        None => format!("{folder}   (delete it to start over)"),
+        Some(_) => format!("{folder} for keys, the database for the rest   (drop that one to start over)"),
+    }
 }
 
 /// The flag that a second command needs to find the same folder.
