@@ -51,6 +51,11 @@ pub(super) fn entity(kind: i64, key: &str, offset: u64) -> Result<EntityId, Read
     })
 }
 
+/// An entry of an entity is not there, though a later one is: which.
+pub(super) fn missing(entity: &EntityId, seq: u64, next: u64) -> ReadError {
+    corrupt(entity, 0, seq, format!("it is missing; the next is {next}"))
+}
+
 /// A fault of what is stored.
 pub(super) fn corrupt(entity: &impl Display, offset: u64, seq: u64, reason: String) -> ReadError {
     ReadError::Corrupt { entity: entity.to_string(), seq, offset, reason }

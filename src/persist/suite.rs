@@ -101,6 +101,11 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
+    /// The URL of an empty database.
+    pub(super) async fn database() -> String {
+        let created = tokio::task::spawn_blocking(|| waystone_kit::Postgres::shared().create_database());
+        created.await.expect("it does not panic").expect("the server runs")
+    }
     pub(super) async fn open(url: &str) -> PostgresJournal {
         let options = postgres::Options { seize: true, ..postgres::Options::default() };
         PostgresJournal::open(url, options).await.expect("the database is migrated")
@@ -114,8 +119,7 @@ impl Postgres {
 impl Bench for Postgres {
     type Store = PostgresJournal;
     async fn new() -> Self {
-        let created = tokio::task::spawn_blocking(|| waystone_kit::Postgres::shared().create_database());
-        let url = created.await.expect("it does not panic").expect("the server runs");
+        let url = Self::database().await;
         assert_eq!(postgres::migrate(&url).await.expect("a new database").0, 0);
         let journal = Self::open(&url).await;
         claim_all(&journal).await;
@@ -243,6 +247,14 @@ pub(super) fn assert_conflict(result: &Result<u64, AppendError>, word: &str) {
 #[track_caller]
 pub(super) fn assert_lost(result: &Result<u64, AppendError>) {
     assert!(matches!(result, Err(AppendError::Lost)), "{result:?} is not lost");
+}
+
+#[track_caller]
+pub(super) fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, AppendError>, word: &str) {
+    match result {
+        Err(AppendError::Unavailable(text)) => assert!(text.contains(word), "{text:?} does not say {word:?}"),
+        other => panic!("{other:?} is not unavailable"),
+    }
 }
 
 /// The numbers of an entity's entries, without a snapshot.

@@ -201,24 +201,21 @@ async fn in_time<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<
 /// A row of [`sql::LOAD`].
 fn take(entity: &EntityId, loaded: &mut Loaded, row: &PgRow) -> Result<(), ReadError> {
     let snapshot: Option<i64> = row.try_get(1).map_err(unavailable)?;
+    let found = row.try_get::<Option<i64>, _>(3).map_err(unavailable)?.map(uint);
     if let (Some(seq), None) = (snapshot, &loaded.snapshot) {
         let state: Option<Vec<u8>> = row.try_get(2).map_err(unavailable)?;
         // It comes with the entry after it; where another comes first, that one is what is missing.
-        let state = state.ok_or_else(|| missing(entity, uint(seq) + 1, "a later one"))?;
+        let state = state.ok_or_else(|| record::missing(entity, uint(seq) + 1, found.unwrap_or(0)))?;
         loaded.snapshot = Some((uint(seq), state));
     }
-    let Some(found) = row.try_get::<Option<i64>, _>(3).map_err(unavailable)?.map(uint) else { return Ok(()) };
+    let Some(found) = found else { return Ok(()) };
     let last = loaded.tail.last().map(|entry| entry.seq);
     let seq = last.or(loaded.snapshot.as_ref().map(|(seq, _)| *seq)).unwrap_or(0) + 1;
     if found != seq {
-        return Err(missing(entity, seq, &found.to_string()));
+        return Err(record::missing(entity, seq, found));
     }
     loaded.tail.push(record::decode(entity, 0, seq, form(row, 4)?, bytes(row, 5)?)?);
     Ok(())
-}
-
-fn missing(entity: &EntityId, seq: u64, next: &str) -> ReadError {
-    record::corrupt(entity, 0, seq, format!("it is missing; the next is {next}"))
 }
 
 fn quest(row: &PgRow) -> Result<PublishedSource, ReadError> {

@@ -1,7 +1,7 @@
 //! What only a server can be asked: its schema, its leases, and what it does when it is locked, killed or gone.
 
 use super::*;
-use crate::persist::suite::{Bench, Postgres, append, assert_lost, claim_all, player, seqs};
+use crate::persist::suite::{Bench, Postgres, append, assert_lost, assert_unavailable, claim_all, player, seqs};
 use futures_util::future::join_all;
 use sqlx::Row;
 
@@ -10,22 +10,9 @@ async fn run(bench: &Postgres, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&mut bench.connect().await).await.expect("a valid statement");
 }
 
-async fn fresh_database() -> String {
-    let created = tokio::task::spawn_blocking(|| waystone_kit::Postgres::shared().create_database());
-    created.await.expect("it does not panic").expect("the server runs")
-}
-
-#[track_caller]
-fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, AppendError>, word: &str) {
-    match result {
-        Err(AppendError::Unavailable(text)) => assert!(text.contains(word), "{text:?} does not say {word:?}"),
-        other => panic!("{other:?} is not unavailable"),
-    }
-}
-
 #[tokio::test]
 async fn a_database_without_a_journal_is_told_how_to_get_one() {
-    let url = fresh_database().await;
+    let url = Postgres::database().await;
     let refused = PostgresJournal::open(&url, Options::default()).await.expect_err("there is none");
     assert!(matches!(refused, OpenError::Missing { .. }), "{refused}");
     assert!(refused.to_string().contains("waystone migrate"), "{refused}");
@@ -36,7 +23,7 @@ async fn a_database_without_a_journal_is_told_how_to_get_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_that_migrate_at_once_come_to_the_same_end() {
     for _ in 0..5 {
-        let url = fresh_database().await;
+        let url = Postgres::database().await;
         let both = join_all((0..4).map(|_| migrate(&url))).await;
         both.iter().for_each(|one| assert_eq!(one.as_ref().expect("they wait for each other").1, schema::known()));
         let ids = join_all((0..2).map(|_| PostgresJournal::open_read_only(&url))).await;

@@ -149,7 +149,7 @@ async fn load(conn: &mut SqliteConnection, entity: &EntityId, snapshots: bool) -
         seq += 1;
         let found = number(&row, 0)?;
         if found != seq {
-            return Err(record::corrupt(entity, 0, seq, format!("it is missing; the next is {found}")));
+            return Err(record::missing(entity, seq, found));
         }
         tail.push(record::decode(entity, 0, seq, form_of(&row, 1)?, bytes(&row, 2)?)?);
     }

@@ -2,20 +2,12 @@
 
 use super::*;
 use crate::cluster::shard::SHARDS;
-use crate::persist::suite::{Bench, Folder, Sqlite, append, claim_all, player, seqs};
+use crate::persist::suite::{Bench, Folder, Sqlite, append, assert_unavailable, claim_all, player, seqs};
 use futures_util::future::join_all;
 use std::time::Duration;
 
 fn options(deadline: Duration) -> Options {
     Options { deadline }
-}
-
-#[track_caller]
-fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, AppendError>, word: &str) {
-    match result {
-        Err(AppendError::Unavailable(text)) => assert!(text.contains(word), "{text:?} does not say {word:?}"),
-        other => panic!("{other:?} is not unavailable"),
-    }
 }
 
 #[tokio::test]
