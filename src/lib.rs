@@ -6,6 +6,7 @@ pub mod faults;
 pub mod ids;
 pub mod units;
 pub mod clock;
+pub mod window;
 pub mod geo;
 pub mod quest;
 pub mod content;

@@ -9,7 +9,8 @@ use waystone::geo::decision::{EnterCause, ExitCause, Transition, TransitionKind}
 use waystone::geo::fence::{Fate, Tracker};
 use waystone::geo::index::RegionIndex;
 use waystone::geo::position::{Fix, Position};
-use waystone::geo::region::{FenceRules, Region, Shape};
+use waystone::geo::region::{FenceRules, Region};
+use waystone::geo::shape::Shape;
 use waystone::ids::RegionId;
 use waystone::units::{Meters, MetersPerSecond, Timestamp};
 

@@ -69,7 +69,7 @@ fn resolve(
         let outline = Outline::of(name, place)?;
         let region = RegionId::of_place(&quest_id, version, &place_id)
             .map_err(|error| Fault::new(super::code::BAD_ID, name.spot, error.to_string()))?;
-        regions.push(Region { id: region, shape: outline.shape, rules: fence_rules(&file.safety) });
+        regions.push(Region::new(region, outline.shape).with_rules(fence_rules(&file.safety)));
         let text = words(place.name.as_ref());
         places.insert(place_id, model::Place { name: text, hidden: place.hidden, outline: outline.geojson });
     }

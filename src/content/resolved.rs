@@ -9,7 +9,7 @@ use super::names::did_you_mean;
 use super::report::Fault;
 use super::spot::At;
 use crate::ids::Id;
-use crate::quest::window::{Window, WindowError, zone_names};
+use crate::window::{Window, WindowError, zone_names};
 
 /// Longest name of a quest, place, step, option or badge: two of them and a joint must fit an id.
 const NAME_MAX: usize = 47;

@@ -10,7 +10,7 @@ use super::report::Fault;
 use super::spot::{At, Spot};
 use super::values::{Coords, Length};
 use crate::geo::position::Position;
-use crate::geo::region::{Shape, ShapeError};
+use crate::geo::shape::{Shape, ShapeError};
 use crate::units::Meters;
 use serde_json::{Value, json};
 

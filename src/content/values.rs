@@ -5,7 +5,7 @@
 //! Promise: none of them is an untagged enum, whose errors would say only that nothing matched.
 
 use super::spot::At;
-use crate::quest::window::Day;
+use crate::window::Day;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};

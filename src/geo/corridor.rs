@@ -6,7 +6,7 @@
 use super::metric::{Bounds, Frame, GridPoint, nearest_on_segment, segments_touch};
 use super::polygon::{VERTICES_MAX, unwrap_line};
 use super::position::Position;
-use super::region::{RADIUS_MAX, RADIUS_MIN, ShapeError};
+use super::shape::{RADIUS_MAX, RADIUS_MIN, ShapeError};
 use crate::units::Meters;
 
 /// Longest way between two checkpoints, in metres.

@@ -10,7 +10,8 @@ use super::decision::{Evidence, ExitCause, Left, Presence, Rule, Sample, Transit
 use super::index::RegionIndex;
 use super::plausibility::{FAST, Gate, Reason, Verdict, implied_speed};
 use super::position::Fix;
-use super::region::{Region, Shape};
+use super::region::Region;
+use super::shape::Shape;
 use crate::ids::RegionId;
 use crate::units::{Meters, Timestamp};
 use std::collections::BTreeMap;

@@ -93,7 +93,7 @@ fn entry(region: &Region, at: usize) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::region::Shape;
+    use crate::geo::shape::Shape;
 
     fn at(lon: f64, lat: f64) -> Position {
         Position::new(lon, lat).expect("on earth")

@@ -19,6 +19,7 @@ pub mod plausibility;
 pub mod polygon;
 pub mod position;
 pub mod region;
+pub mod shape;
 
 #[cfg(test)]
 mod properties;

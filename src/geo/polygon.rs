@@ -6,7 +6,7 @@
 
 use super::metric::{Bounds, Frame, GridPoint, meters_per_unit2, on_segment, segments_cross, segments_touch, turn};
 use super::position::Position;
-use super::region::ShapeError;
+use super::shape::ShapeError;
 
 /// Most vertices in one shape, over all its rings.
 pub const VERTICES_MAX: usize = 10_000;

@@ -3,7 +3,8 @@
 use super::fence::{Fate, Tracker};
 use super::index::RegionIndex;
 use super::position::{Fix, Position};
-use super::region::{Region, Shape};
+use super::region::Region;
+use super::shape::Shape;
 use crate::ids::RegionId;
 use crate::units::{Meters, Timestamp};
 use ::geo::{Intersects, LineString, coord};

@@ -8,8 +8,8 @@
 #![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
 
 use crate::ids::{BadgeId, PlaceId, QuestId, StepId};
-use crate::quest::window::Window;
 use crate::units::{Meters, MetersPerSecond};
+use crate::window::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

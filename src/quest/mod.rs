@@ -27,4 +27,3 @@ pub mod run;
 pub mod team;
 pub mod team_play;
 pub mod view;
-pub mod window;

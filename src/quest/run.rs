@@ -127,7 +127,7 @@ impl Run {
             before_done && self.open.contains_key(parent) && !self.done.contains_key(parent)
         });
         let in_hours =
-            |window: &Option<crate::quest::window::Window>| window.as_ref().is_none_or(|window| window.is_open(now));
+            |window: &Option<crate::window::Window>| window.as_ref().is_none_or(|window| window.is_open(now));
         group_open
             && step.after.as_ref().is_none_or(|condition| self.holds(condition))
             && in_hours(&step.available)
