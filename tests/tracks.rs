@@ -6,10 +6,11 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use waystone::geo::decision::{EnterCause, ExitCause, Transition, TransitionKind};
-use waystone::geo::fence::{Fate, Tracker};
+use waystone::geo::fence::{Fate, Ground, Tracker};
 use waystone::geo::index::RegionIndex;
 use waystone::geo::position::{Fix, Position};
-use waystone::geo::region::{FenceRules, Region};
+use waystone::geo::region::Region;
+use waystone::geo::rules::FenceRules;
 use waystone::geo::shape::Shape;
 use waystone::ids::RegionId;
 use waystone::units::{Meters, MetersPerSecond, Timestamp};
@@ -132,9 +133,11 @@ fn told(fix: usize, transition: &Transition) -> Told {
     let (kind, cause) = match transition.kind {
         TransitionKind::Enter { cause: EnterCause::Fixes } => ("enter", "fixes"),
         TransitionKind::Enter { cause: EnterCause::AlreadyInside } => ("enter", "already_inside"),
+        TransitionKind::Enter { cause: EnterCause::Opened } => ("enter", "opened"),
         TransitionKind::Exit { cause: ExitCause::Fixes } => ("exit", "fixes"),
         TransitionKind::Exit { cause: ExitCause::Expired } => ("exit", "expired"),
-        TransitionKind::Cross => ("cross", ""),
+        TransitionKind::Exit { cause: ExitCause::Closed } => ("exit", "closed"),
+        TransitionKind::Cross { .. } => ("cross", ""),
         TransitionKind::Dwell { .. } => ("dwell", ""),
         TransitionKind::Along { .. } => ("along", ""),
     };
@@ -152,7 +155,7 @@ fn recorded_tracks_tell_what_proj_and_geos_say() {
         let mut tracker = Tracker::new();
         let (mut held, mut transitions) = (Vec::new(), Vec::new());
         for (i, fix) in run.fixes.iter().enumerate() {
-            let observed = tracker.observe(fix, fix.time(), &index, &|_| true);
+            let observed = tracker.observe(fix, fix.time(), Ground::all(&index));
             match observed.fate {
                 Fate::Accepted { .. } => {}
                 Fate::Held(reason) => held.push((i, reason.code().to_owned())),
@@ -177,9 +180,9 @@ fn a_track_sent_twice_tells_nothing_more() {
         let mut tracker = Tracker::new();
         let mut count = 0;
         for (i, fix) in run.fixes.iter().enumerate() {
-            count += tracker.observe(fix, fix.time(), &index, &|_| true).transitions.len();
+            count += tracker.observe(fix, fix.time(), Ground::all(&index)).transitions.len();
             for again in run.fixes[i.saturating_sub(5)..=i].iter().rev() {
-                let observed = tracker.observe(again, fix.time(), &index, &|_| true);
+                let observed = tracker.observe(again, fix.time(), Ground::all(&index));
                 assert!(
                     matches!(observed.fate, Fate::Repeated | Fate::Late),
                     "{} {i}: {:?}",

@@ -11,7 +11,7 @@ use crate::actors::node::Node;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::decision::{Transition, TransitionKind};
-use crate::geo::fence::{Fate, Tracker};
+use crate::geo::fence::{Fate, Ground, Tracker};
 use crate::geo::plausibility::{RULES_VERSION, Reason};
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, RegionId};
@@ -182,10 +182,11 @@ impl SessionState {
         let content = self.node.world.content();
         let guidance = self.guidance.load_full();
         let wanted = |region: &RegionId| guidance.playing.keys().any(|quest| region.is_of(quest));
+        let ground = Ground { index: &content.index, wanted: &wanted, version: guidance.seq };
         let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new() };
         for (index, fix) in (0_u32..).zip(&fixes) {
             self.node.counters.fix();
-            let observed = self.tracker.observe(fix, now, &content.index, &wanted);
+            let observed = self.tracker.observe(fix, now, ground);
             reply.seq = reply.seq.max(fix.seq());
             match observed.fate {
                 Fate::Accepted { score, flags } => {
@@ -213,14 +214,18 @@ impl SessionState {
 
     /// Puts transitions behind those that wait.
     fn queue(&mut self, transitions: Vec<Transition>, score: f64, flags: &[Reason]) {
-        for Transition { region, kind, why } in transitions {
-            let what = match kind {
-                TransitionKind::Enter { .. } => Sighting::Entered,
-                TransitionKind::Exit { .. } => Sighting::Left,
-                TransitionKind::Dwell { .. } => Sighting::Stayed,
-                TransitionKind::Along { quarters } => Sighting::Walked { quarters },
-                // No quest counts a region that was only crossed; a region's rules will say otherwise one day.
-                TransitionKind::Cross => continue,
+        for Transition { region, ring, kind, why } in transitions {
+            // Rings are for the eye; what counts is the place itself.
+            if ring.is_some() {
+                continue;
+            }
+            let what: &[Sighting] = match kind {
+                TransitionKind::Enter { .. } => &[Sighting::Entered],
+                TransitionKind::Exit { .. } => &[Sighting::Left],
+                TransitionKind::Dwell { .. } => &[Sighting::Stayed],
+                TransitionKind::Along { quarters } => &[Sighting::Walked { quarters }],
+                TransitionKind::Cross { counts: true } => &[Sighting::Entered, Sighting::Left],
+                TransitionKind::Cross { counts: false } => continue,
             };
             let evidence = Evidence {
                 distance: why.distance,
@@ -231,8 +236,13 @@ impl SessionState {
                 score,
                 flags: flags.iter().map(|flag| flag.code().to_owned()).collect(),
                 rules: RULES_VERSION,
+                fixes: why.fixes,
+                threshold: why.threshold,
+                margin: why.margin,
             };
-            self.pending.push_back((region, what, evidence));
+            for what in what {
+                self.pending.push_back((region.clone(), *what, evidence.clone()));
+            }
         }
     }
 

@@ -3,18 +3,28 @@
 //! A session holds one [`Tracker`] and calls [`Tracker::observe`] once for each fix, [`Tracker::tick`] now and then.
 //! Order is by event time (the device's); server time only bounds it and measures silence.
 //! Promises: a repeat or a late fix changes nothing; transitions of one call come in the order of their region's id,
-//! within a region in the order they happened; a fix with nothing near costs one look-up and allocates nothing.
+//! within a region in the order they happened.
+//!
+//! Most fixes change nothing, and it shows at once: each look into the index also gives a box in which no edge lies.
+//! While what is remembered agrees with the geometry, nothing can change inside that box ([`FenceRules::check`] says
+//! why), so such a fix costs four comparisons after the gate and allocates nothing.
+//!
+//! [`FenceRules::check`]: super::rules::FenceRules::check
 
-use super::corridor::Passed;
-use super::decision::{Evidence, ExitCause, Left, Presence, Rule, Sample, Transition, TransitionKind, step};
-use super::index::RegionIndex;
+use super::decision::{Decision, Rule, Transition, TransitionKind};
+use super::evidence::{Evidence, Sample};
+use super::index::{RegionIndex, SafeBox};
+use super::memory::{Follow, Memory, Told, Walk};
+pub use super::observed::{Fate, Observed};
 use super::plausibility::{FAST, Gate, Reason, Verdict, implied_speed};
 use super::position::Fix;
 use super::region::Region;
-use super::shape::Shape;
+use super::standing::Standing;
 use crate::ids::RegionId;
 use crate::units::{Meters, Timestamp};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest gap between two fixes whose straight way is believed.
@@ -23,96 +33,58 @@ pub const WAY_GAP_MAX: Duration = Duration::from_secs(120);
 pub const WAY_ACCURACY_MAX: Meters = Meters::lossy(50.0);
 /// A dwell fires without a new fix for at least so long after the last one.
 pub const DWELL_SILENCE: Duration = Duration::from_secs(120);
+/// An account of a fix covers regions so near, or three times its accuracy if that is more.
+const ACCOUNT_HALO: Meters = Meters::lossy(50.0);
 /// Silence after which nobody is inside anything.
 pub const EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
-/// What became of a fix, and what follows from it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Observed {
-    /// What became of it.
-    pub fate: Fate,
-    /// What it set off; nearly always nothing.
-    pub transitions: Vec<Transition>,
+/// What fixes are judged against: all regions, and which of them matter to this player.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// All regions.
+    pub index: &'a RegionIndex,
+    /// Whether a region matters. One that no longer does is forgotten without a transition.
+    pub wanted: &'a dyn Fn(&RegionId) -> bool,
+    /// Differs whenever `wanted` may answer otherwise than before.
+    pub version: u64,
 }
 
-/// What became of a fix.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It counted.
-    Accepted {
-        /// 0 to 1; 1 when nothing is to be said against it.
-        score: f64,
-        /// What lowered the score.
-        flags: Vec<Reason>,
-    },
-    /// It was taken before; answer as then.
-    Repeated,
-    /// Older than one that was taken, or than 10 minutes: history.
-    Late,
-    /// It waits for a second one that agrees.
-    Held(Reason),
-    /// It decides nothing.
-    Refused(Reason),
-}
-
-/// Corridor following: how near, what is done, what was passed.
-#[derive(Debug, Clone)]
-struct Follow {
-    within: f64,
-    done: u8,
-    passed: Option<Passed>,
-}
-
-/// What is remembered of one region.
-#[derive(Debug, Clone)]
-struct Memory {
-    presence: Presence,
-    left: Option<Left>,
-    dwell_until: Option<Timestamp>,
-    follow: Option<Follow>,
-    /// The last fix that was measured against it.
-    evidence: Option<Evidence>,
-}
-
-impl Memory {
-    const NEW: Self = Self {
-        presence: Presence::Outside { streak: 0, first_sight: false },
-        left: None,
-        dwell_until: None,
-        follow: None,
-        evidence: None,
-    };
-
-    /// Whether forgetting it would change a later decision.
-    fn matters(&self, time: Timestamp) -> bool {
-        let present = match self.presence {
-            Presence::Inside { .. } => true,
-            Presence::Outside { streak, .. } => streak > 0,
-        };
-        present || self.follow.is_some() || self.left.is_some_and(|left| left.guards(time))
-    }
-
-    /// The evidence behind what time alone decides.
-    fn known(&self, since: Timestamp) -> Evidence {
-        self.evidence.unwrap_or_else(|| Evidence::none(since))
+impl<'a> Ground<'a> {
+    /// Every region matters.
+    pub fn all(index: &'a RegionIndex) -> Self {
+        Self { index, wanted: &|_| true, version: 0 }
     }
 }
 
-/// One accepted fix, the one before, and whether the straight way between them is believed.
-struct Walk {
-    here: Sample,
-    before: Option<Sample>,
-    way: bool,
+/// Where and for what the last look holds: see the head of this file.
+#[derive(Debug, Clone, Copy)]
+struct Calm {
+    safe: SafeBox,
+    generation: u64,
+    version: u64,
 }
 
 /// The fence memory of one player session.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Tracker {
     gate: Gate,
     last: Option<Sample>,
     /// Server time at which the last fix was accepted, or the first tick before any.
     heard: Option<Timestamp>,
     memory: BTreeMap<RegionId, Memory>,
+    /// The index whose regions are in `memory`.
+    generation: Option<u64>,
+    calm: Option<Calm>,
+    /// Event time of the earliest dwell that is armed.
+    next_dwell: Option<Timestamp>,
+    /// Server time of the earliest opening or closing of what is remembered.
+    next_hours: Option<Timestamp>,
+}
+
+impl fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracker").field("remembered", &self.memory.len()).finish_non_exhaustive()
+    }
 }
 
 impl Tracker {
@@ -123,16 +95,17 @@ impl Tracker {
 
     /// The player is known to be inside since an event time; no transition follows.
     pub fn seed(&mut self, region: RegionId, since: Timestamp) {
-        self.memory.entry(region).or_insert(Memory::NEW).presence = Presence::Inside { since, streak: 0 };
+        self.remembered(region).inner = Standing::seeded(since);
     }
 
     /// Asks for a dwell once event time reaches `until` without an exit before. Does nothing when the player is not
     /// inside; an exit disarms.
     pub fn arm(&mut self, region: &RegionId, until: Timestamp) {
         if let Some(memory) = self.memory.get_mut(region)
-            && let Presence::Inside { .. } = memory.presence
+            && memory.inner.inside.is_some()
         {
             memory.dwell_until = Some(until);
+            self.next_dwell = self.next_dwell.map_or(Some(until), |next| Some(next.min(until)));
         }
     }
 
@@ -147,8 +120,7 @@ impl Tracker {
     /// passed within `within` metres is reported once, in any order and direction. `done` are the quarters already
     /// known. Passed checkpoints of a quarter not yet whole are known to this tracker only.
     pub fn follow(&mut self, region: RegionId, within: Meters, done: u8) {
-        let follow = Follow { within: within.get().max(0.0), done, passed: None };
-        self.memory.entry(region).or_insert(Memory::NEW).follow = Some(follow);
+        self.remembered(region).follow = Some(Follow::new(within, done));
     }
 
     /// Stops watching a corridor.
@@ -158,27 +130,52 @@ impl Tracker {
         }
     }
 
-    /// Forgets regions that are no longer wanted, silently; [`Self::observe`] does so by itself.
-    pub fn forget_unwanted(&mut self, wanted: &dyn Fn(&RegionId) -> bool) {
-        self.memory.retain(|id, _| wanted(id));
+    /// The memory of a region that someone tells us of; what was calm is not any more.
+    fn remembered(&mut self, region: RegionId) -> &mut Memory {
+        self.calm = None;
+        self.memory.entry(region).or_insert_with(|| Memory::new(None, Timestamp::from_millis(0)))
     }
 
     /// The regions the player is inside of, with the event time of the enter.
     pub fn inside(&self) -> impl Iterator<Item = (&RegionId, Timestamp)> {
-        self.memory.iter().filter_map(|(id, memory)| match memory.presence {
-            Presence::Inside { since, .. } => Some((id, since)),
-            Presence::Outside { .. } => None,
-        })
+        self.memory.iter().filter_map(|(id, memory)| memory.inner.inside.map(|since| (id, since)))
+    }
+
+    /// The last fix that counted.
+    pub fn last(&self) -> Option<&Fix> {
+        self.last.as_ref().map(|sample| &sample.fix)
+    }
+
+    /// Server time at which [`Self::tick`] has something to tell even if no fix comes: a region opens or closes.
+    pub fn tick_due(&self) -> Option<Timestamp> {
+        self.next_hours
     }
 
     /// Takes one fix at server time `now`: through the gate, then against the regions that are wanted. A region that
     /// is no longer wanted or no longer in the index is forgotten without a transition.
-    pub fn observe(
+    pub fn observe(&mut self, fix: &Fix, now: Timestamp, ground: Ground<'_>) -> Observed {
+        self.take(fix, now, ground, None)
+    }
+
+    /// As [`Self::observe`], and tells every decision with all that it was made of, also for regions in the
+    /// neighbourhood that nothing speaks for. The transitions are the same.
+    pub fn observe_explained(
         &mut self,
         fix: &Fix,
         now: Timestamp,
-        index: &RegionIndex,
-        wanted: &dyn Fn(&RegionId) -> bool,
+        ground: Ground<'_>,
+        account: &mut dyn FnMut(Decision),
+    ) -> Observed {
+        self.calm = None;
+        self.take(fix, now, ground, Some(account))
+    }
+
+    fn take(
+        &mut self,
+        fix: &Fix,
+        now: Timestamp,
+        ground: Ground<'_>,
+        account: Option<&mut dyn FnMut(Decision)>,
     ) -> Observed {
         let quiet = |fate| Observed { fate, transitions: Vec::new() };
         let (score, flags) = match self.gate.judge(fix, now) {
@@ -188,35 +185,69 @@ impl Tracker {
             Verdict::Refuse(Reason::Late) => return quiet(Fate::Late),
             Verdict::Refuse(reason) => return quiet(Fate::Refused(reason)),
         };
-        let mut transitions = Vec::new();
+        let mut told = Told { transitions: Vec::new(), account };
         if self.last.is_some_and(|last| fix.time().since(last.fix.time()) >= EXPIRY) {
-            self.expire(&mut transitions);
+            self.expire(&mut told.transitions);
         }
         let walk = self.walk(fix, flags.contains(&Reason::Jump));
-        self.memory.retain(|id, memory| {
-            let Some(region) = index.get(id).filter(|_| wanted(id)) else { return false };
-            judge(memory, region, &walk, &mut transitions);
-            memory.matters(fix.time())
-        });
-        let mut meet = |region: &Region| {
-            if self.memory.contains_key(&region.id) || !wanted(&region.id) {
-                return;
-            }
-            let mut memory = Memory::NEW;
-            judge(&mut memory, region, &walk, &mut transitions);
-            if memory.matters(fix.time()) {
-                self.memory.insert(region.id.clone(), memory);
-            }
-        };
-        match walk.before.filter(|_| walk.way) {
-            Some(before) => index.between(before.fix.position(), fix.position()).for_each(&mut meet),
-            None => index.near(fix.position(), Meters::ZERO).for_each(&mut meet),
+        self.follow_hours(now, &mut told.transitions);
+        if !self.calm_at(fix, ground) {
+            self.judge(&walk, now, ground, &mut told);
         }
+        let mut transitions = told.transitions;
         self.last = Some(walk.here);
         self.heard = Some(now);
         self.fire_dwells(fix.time(), Duration::ZERO, &mut transitions);
         transitions.sort_by(|a, b| a.region.cmp(&b.region));
         Observed { fate: Fate::Accepted { score, flags }, transitions }
+    }
+
+    fn calm_at(&self, fix: &Fix, ground: Ground<'_>) -> bool {
+        self.calm.is_some_and(|calm| {
+            calm.safe.holds(fix.position())
+                && calm.generation == ground.index.generation()
+                && calm.version == ground.version
+        })
+    }
+
+    /// Judges a fix against what is remembered, what holds it, and what the way to it may have led through.
+    fn judge(&mut self, walk: &Walk, now: Timestamp, ground: Ground<'_>, told: &mut Told<'_>) {
+        let (place, time) = (walk.here.fix.position(), walk.here.fix.time());
+        let generation = ground.index.generation();
+        let renew = self.generation != Some(generation);
+        let mut settled = true;
+        self.memory.retain(|id, memory| {
+            if renew || memory.region.is_none() {
+                memory.region = ground.index.get(id).map(Arc::clone);
+                memory.follow_hours(now, walk.before.as_ref(), &mut told.transitions);
+            }
+            let Some(region) = memory.region.clone().filter(|_| (ground.wanted)(id)) else { return false };
+            let distance = memory.judge(&region, walk, told);
+            settled &= memory.settled(&region, distance);
+            memory.matters(&region, time)
+        });
+        let mut met = Vec::new();
+        let safe = ground.index.look(place, &mut met);
+        passed_through(walk, ground.index, &mut met);
+        if told.account.is_some() {
+            let halo = Meters::lossy(ACCOUNT_HALO.get().max(3.0 * walk.here.fix.believed_accuracy().get()));
+            met.extend(ground.index.near(place, halo));
+        }
+        met.retain(|region| !self.memory.contains_key(&region.id) && (ground.wanted)(&region.id));
+        met.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        met.dedup_by(|a, b| a.id == b.id);
+        for region in met {
+            let mut memory = Memory::new(Some(Arc::clone(region)), now);
+            let distance = memory.judge(region, walk, told);
+            settled &= memory.settled(region, distance);
+            if memory.matters(region, time) {
+                self.memory.insert(region.id.clone(), memory);
+            }
+        }
+        self.generation = Some(generation);
+        self.calm = settled.then_some(Calm { safe, generation, version: ground.version });
+        self.next_hours = self.memory.values().filter_map(|memory| memory.hours_change).min();
+        self.next_dwell = self.memory.values().filter_map(|memory| memory.dwell_until).min();
     }
 
     /// What time alone decides, at server time `now`: dwells that are due, and the end of all after 24 h of silence.
@@ -232,7 +263,10 @@ impl Tracker {
         let silence = now.since(*self.heard.get_or_insert(now));
         if silence >= EXPIRY {
             self.expire(&mut transitions);
-        } else if let Some(last) = self.last {
+            return transitions;
+        }
+        self.follow_hours(now, &mut transitions);
+        if let Some(last) = self.last {
             self.fire_dwells(last.fix.time() + silence, silence, &mut transitions);
         }
         transitions
@@ -241,98 +275,64 @@ impl Tracker {
     fn walk(&self, fix: &Fix, jumped: bool) -> Walk {
         let said = fix.speed().map_or(0.0, |speed| speed.get());
         let Some(before) = self.last else {
-            return Walk { here: Sample { fix: *fix, speed: said }, before: None, way: false };
+            return Walk { here: Sample { fix: *fix, speed: said }, before: None, way: false, jumped };
         };
-        let implied = implied_speed(&before.fix, fix);
+        let implied = if jumped { implied_speed(&before.fix, fix) } else { self.gate.pace() };
         let way = !jumped
             && implied <= FAST
             && fix.time().since(before.fix.time()) <= WAY_GAP_MAX
             && fix.believed_accuracy() <= WAY_ACCURACY_MAX
             && before.fix.believed_accuracy() <= WAY_ACCURACY_MAX;
-        Walk { here: Sample { fix: *fix, speed: said.max(implied) }, before: Some(before), way }
+        Walk { here: Sample { fix: *fix, speed: said.max(implied) }, before: Some(before), way, jumped }
+    }
+
+    /// Tells which remembered regions opened or closed.
+    fn follow_hours(&mut self, now: Timestamp, transitions: &mut Vec<Transition>) {
+        if self.next_hours.is_none_or(|next| now < next) {
+            return;
+        }
+        for memory in self.memory.values_mut() {
+            memory.follow_hours(now, self.last.as_ref(), transitions);
+        }
+        self.next_hours = self.memory.values().filter_map(|memory| memory.hours_change).min();
     }
 
     fn fire_dwells(&mut self, event_time: Timestamp, silence: Duration, transitions: &mut Vec<Transition>) {
+        if self.next_dwell.is_none_or(|next| event_time < next) {
+            return;
+        }
         for (id, memory) in &mut self.memory {
-            let (Presence::Inside { since, streak: 0 }, Some(until)) = (memory.presence, memory.dwell_until) else {
-                continue;
-            };
-            if event_time < until || silence > until.since(since).max(DWELL_SILENCE) {
+            let (Some(since), Some(until)) = (memory.inner.inside, memory.dwell_until) else { continue };
+            if memory.inner.wavers() || event_time < until || silence > until.since(since).max(DWELL_SILENCE) {
                 continue;
             }
             memory.dwell_until = None;
-            let why = memory.known(since).why(Rule::Dwell);
-            transitions.push(Transition { region: id.clone(), kind: TransitionKind::Dwell { since }, why });
+            let evidence = match (&memory.region, &self.last) {
+                (Some(region), Some(last)) => Evidence::of(region, &last.fix),
+                _ => Evidence::none(since),
+            };
+            let (kind, why) = (TransitionKind::Dwell { since }, evidence.why(Rule::Dwell));
+            transitions.push(Transition { region: id.clone(), ring: None, kind, why });
         }
+        self.next_dwell = self.memory.values().filter_map(|memory| memory.dwell_until).min();
     }
 
     /// Ends every stay; what comes next is a first sight again.
     fn expire(&mut self, transitions: &mut Vec<Transition>) {
+        for memory in self.memory.values_mut() {
+            memory.expire(self.last.as_ref(), transitions);
+        }
         self.last = None;
-        for (id, memory) in &mut self.memory {
-            if let Presence::Inside { since, .. } = memory.presence {
-                let why = memory.known(since).why(Rule::Expired);
-                let kind = TransitionKind::Exit { cause: ExitCause::Expired };
-                transitions.push(Transition { region: id.clone(), kind, why });
-            }
-            memory.presence = Presence::Outside { streak: 0, first_sight: false };
-            memory.dwell_until = None;
-        }
+        self.calm = None;
     }
 }
 
-/// Judges one accepted fix against one region; the same for regions remembered and met.
-fn judge(memory: &mut Memory, region: &Region, walk: &Walk, transitions: &mut Vec<Transition>) {
-    if !walk.here.decides(region) {
-        return;
+/// Adds the regions that a believed way from the fix before may have led through.
+fn passed_through<'a>(walk: &Walk, index: &'a RegionIndex, met: &mut Vec<&'a Arc<Region>>) {
+    if let Some(before) = walk.before.as_ref().filter(|_| walk.way) {
+        let (from, to) = (before.fix.position(), walk.here.fix.position());
+        met.extend(index.between(from, to).filter(|region| region.shape.touched_by(from, to)));
     }
-    let evidence = Evidence::of(region, &walk.here.fix);
-    memory.evidence = Some(evidence);
-    let mut tell =
-        |kind, rule| transitions.push(Transition { region: region.id.clone(), kind, why: evidence.why(rule) });
-    let before = walk.before.filter(|before| before.decides(region));
-    let first_sight = || match walk.before {
-        Some(_) => before.is_some_and(|b| Evidence::of(region, &b.fix).lean(&region.rules).is_inside()),
-        None => true,
-    };
-    let was_outside = matches!(memory.presence, Presence::Outside { .. });
-    if let Some((kind, rule)) = step(&mut memory.presence, &mut memory.left, &evidence, &region.rules, first_sight) {
-        if let TransitionKind::Exit { .. } = kind {
-            memory.dwell_until = None;
-        }
-        tell(kind, rule);
-    }
-    let way_from = before.filter(|_| walk.way);
-    let is_outside = matches!(memory.presence, Presence::Outside { .. });
-    if let Some(before) = way_from
-        && was_outside
-        && is_outside
-        && crosses(memory, region, &before, walk, &evidence)
-    {
-        memory.left = Some(Left { at: walk.here.fix.time(), at_edge: false });
-        tell(TransitionKind::Cross, Rule::Cross);
-    }
-    if let (Some(follow), Shape::Corridor(corridor)) = (&mut memory.follow, &region.shape) {
-        let to = walk.here.fix.position();
-        let from = way_from.as_ref().map_or(to, |before| before.fix.position());
-        let known = follow.passed.take().filter(|passed| corridor.fits(passed));
-        let mut passed = known.unwrap_or_else(|| corridor.none_passed());
-        corridor.pass(&mut passed, from, to, follow.within);
-        let quarters = follow.done | corridor.quarters(&passed);
-        follow.passed = Some(passed);
-        if quarters != follow.done {
-            follow.done = quarters;
-            tell(TransitionKind::Along { quarters }, Rule::Along);
-        }
-    }
-}
-
-/// Whether a believed way between two fixes outside led through, and not just after an exit or another cross.
-fn crosses(memory: &Memory, region: &Region, before: &Sample, walk: &Walk, evidence: &Evidence) -> bool {
-    evidence.distance < 0.0
-        && !memory.left.is_some_and(|left| left.guards(walk.here.fix.time()))
-        && region.shape.touched_by(before.fix.position(), walk.here.fix.position())
-        && region.shape.signed_distance(before.fix.position()) < Meters::ZERO
 }
 
 #[cfg(test)]

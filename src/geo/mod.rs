@@ -12,14 +12,19 @@
 
 pub mod corridor;
 pub mod decision;
+mod evidence;
 pub mod fence;
 pub mod index;
+mod memory;
 mod metric;
+mod observed;
 pub mod plausibility;
 pub mod polygon;
 pub mod position;
 pub mod region;
+pub mod rules;
 pub mod shape;
+mod standing;
 
 #[cfg(test)]
 mod properties;

@@ -128,6 +128,11 @@ impl Gate {
         self.last.as_ref()
     }
 
+    /// Metres per second between the last two accepted fixes, at least: the way less both accuracies.
+    pub(super) fn pace(&self) -> f64 {
+        self.pace
+    }
+
     /// Judges the next fix against those before it and the server's time.
     pub fn judge(&mut self, fix: &Fix, now: Timestamp) -> Verdict {
         if fix.time() > now + FUTURE_MAX {

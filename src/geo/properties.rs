@@ -1,6 +1,6 @@
 //! What must not matter: how a ring was drawn, and where on the globe its twin lies.
 
-use super::fence::{Fate, Tracker};
+use super::fence::{Fate, Ground, Tracker};
 use super::index::RegionIndex;
 use super::position::{Fix, Position};
 use super::region::Region;
@@ -40,7 +40,7 @@ fn events(shape: Shape, walk: &[(i64, i64)], x: i64, y: i64) -> Vec<(usize, Stri
     for (i, &(dx, dy)) in walk.iter().enumerate() {
         let time = Timestamp::from_millis(i as i64 * 60_000);
         let fix = Fix::new(place(x + dx, y + dy), time).with_accuracy(Meters::lossy(5.0)).expect("positive");
-        let observed = tracker.observe(&fix, time, &index, &|_| true);
+        let observed = tracker.observe(&fix, time, Ground::all(&index));
         assert!(matches!(observed.fate, Fate::Accepted { .. }), "{:?}", observed.fate);
         told.extend(observed.transitions.into_iter().map(|t| (i, format!("{:?}", t.kind))));
     }

@@ -1,48 +1,21 @@
-//! Regions: a named shape on the ground and the rules by which fixes are judged against it.
+//! Regions: a named shape on the ground, the rules by which fixes are judged against it, and when it is open.
 //!
 //! A region may have rings: the same shape, grown by some metres, so that a quest can say "warm" before "there". It is
-//! still one region with one memory.
+//! still one region: one id, one place in the index.
 
+use super::rules::FenceRules;
 use super::shape::Shape;
 use crate::ids::RegionId;
-use crate::units::{Meters, MetersPerSecond};
+use crate::units::Meters;
+use crate::window::Window;
+use std::sync::Arc;
 
-/// How fixes are judged against a region. The defaults cut false events of a person standing at the edge from 126 to
-/// 13 an hour in simulation, for some 5 s later events.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FenceRules {
-    /// Fixes less accurate than this decide nothing. Nor do fixes above both 100 m and the region's size.
-    pub max_accuracy: Meters,
-    /// Faster fixes, by the phone's word or by the way since the last one, decide nothing.
-    pub max_speed: Option<MetersPerSecond>,
-    /// How far outside a fix must at least lie to count for an exit.
-    pub exit_margin: Meters,
-    /// How many fixes in a row decide when none is sure; 0 means 1.
-    pub confirm: u8,
-    /// Probability of being inside from which a fix counts for an enter.
-    pub enter_at: f64,
-    /// Probability from which one fix is enough to enter.
-    pub enter_sure: f64,
-    /// Probability up to which a fix counts for an exit.
-    pub exit_at: f64,
-    /// Probability up to which one fix is enough to exit.
-    pub exit_sure: f64,
-}
-
-impl Default for FenceRules {
-    fn default() -> Self {
-        Self {
-            max_accuracy: Meters::lossy(100.0),
-            max_speed: None,
-            exit_margin: Meters::lossy(5.0),
-            confirm: 2,
-            enter_at: 0.75,
-            enter_sure: 0.95,
-            exit_at: 0.25,
-            exit_sure: 0.02,
-        }
-    }
-}
+/// Most rings round one region: far, near, and two to spare.
+pub const RINGS_MAX: usize = 4;
+/// Farthest that a ring may reach.
+pub const REACH_MAX: Meters = Meters::lossy(5_000.0);
+/// Accuracy in metres up to which a region's size plays no part.
+const ACCURACY_ALWAYS: f64 = 100.0;
 
 /// A region as the fence sees it.
 #[derive(Clone)]
@@ -55,6 +28,8 @@ pub struct Region {
     pub rules: FenceRules,
     /// The same shape grown, the widest first; nearly always none.
     pub rings: Vec<OuterRing>,
+    /// When it counts; `None`: always.
+    pub hours: Option<Arc<Window>>,
 }
 
 /// All places within some metres of a region, under a name of its own.
@@ -66,15 +41,39 @@ pub struct OuterRing {
     pub reach: Meters,
 }
 
+/// Why rings cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a region may have 4 rings, each with its own name and its own reach of 1 m to 5 km")]
+pub struct RingsError;
+
 impl Region {
-    /// A region with the default rules.
+    /// A region with the default rules, always open.
     pub fn new(id: RegionId, shape: Shape) -> Self {
-        Self { id, shape, rules: FenceRules::default(), rings: Vec::new() }
+        Self { id, shape, rules: FenceRules::default(), rings: Vec::new(), hours: None }
     }
 
     /// The same with other rules.
     pub fn with_rules(self, rules: FenceRules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same with rings, in any order.
+    pub fn with_rings(self, mut rings: Vec<OuterRing>) -> Result<Self, RingsError> {
+        rings.sort_by(|a, b| b.reach.get().total_cmp(&a.reach.get()));
+        let within = |ring: &OuterRing| (1.0..=REACH_MAX.get()).contains(&ring.reach.get());
+        let named = |(i, ring): (usize, &OuterRing)| {
+            !ring.name.is_empty()
+                && rings[..i].iter().all(|other| other.name != ring.name && other.reach > ring.reach)
+        };
+        if rings.len() > RINGS_MAX || !rings.iter().all(within) || !rings.iter().enumerate().all(named) {
+            return Err(RingsError);
+        }
+        Ok(Self { rings, ..self })
+    }
+
+    /// The same, counting only while a window is open.
+    pub fn with_hours(self, hours: Arc<Window>) -> Self {
+        Self { hours: Some(hours), ..self }
     }
 
     /// Metres from the shape's edge to that of its widest ring; 0 without rings.
@@ -84,7 +83,38 @@ impl Region {
 
     /// The worst accuracy with which a fix may decide: `max_accuracy`, but never above both 100 m and the size.
     pub fn accuracy_limit(&self) -> Meters {
-        let by_size = self.shape.size().get().max(100.0);
-        Meters::lossy(self.rules.max_accuracy.get().min(by_size))
+        let most = self.rules.max_accuracy.get();
+        // The size of a polygon takes a walk over all its edges; hardly any region's rules ask for it.
+        if most <= ACCURACY_ALWAYS {
+            return self.rules.max_accuracy;
+        }
+        Meters::lossy(most.min(self.shape.size().get().max(ACCURACY_ALWAYS)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::position::Position;
+
+    #[test]
+    fn rings_are_sorted_and_bounded() {
+        let ring = |name: &str, reach: f64| OuterRing { name: name.to_owned(), reach: Meters::lossy(reach) };
+        let center = Position::new(24.94, 60.17).expect("on earth");
+        let shape = Shape::circle(center, Meters::lossy(30.0)).expect("in range");
+        let region = Region::new(RegionId::new("a").expect("short"), shape);
+        let ringed = |rings: Vec<OuterRing>| region.clone().with_rings(rings);
+        let sound = ringed(vec![ring("near", 50.0), ring("hint", 200.0)]).expect("in range");
+        assert_eq!((sound.reach(), sound.rings[1].name.as_str()), (Meters::lossy(200.0), "near"));
+        for rings in [
+            vec![ring("a", 0.5)],
+            vec![ring("a", 5_001.0)],
+            vec![ring("a", 10.0), ring("a", 20.0)],
+            vec![ring("a", 10.0), ring("b", 10.0)],
+            vec![ring("", 10.0)],
+            (1..=5).map(|i| ring(&i.to_string(), f64::from(i))).collect(),
+        ] {
+            assert!(ringed(rings).is_err());
+        }
     }
 }

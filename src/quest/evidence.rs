@@ -26,4 +26,18 @@ pub struct Evidence {
     pub flags: Vec<String>,
     /// Version of the plausibility rules.
     pub rules: u16,
+    /// How many fixes of the confirmation agreed; 0 where none was asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fixes: u8,
+    /// The probability that was asked for: to reach for an enter, to keep below for an exit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Metres that had to lie between fix and edge for an exit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Meters>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u8) -> bool {
+    *count == 0
 }

@@ -357,6 +357,9 @@ pub fn sight(id: &PlayerId, what: Sighting, fix_time: Timestamp) -> Message {
         score: 1.0,
         flags: Vec::new(),
         rules: 1,
+        fixes: 2,
+        threshold: Some(0.75),
+        margin: None,
     };
     Message::bare(Command::Region(RegionCommand::Sight { player: id.clone(), what, why }))
 }

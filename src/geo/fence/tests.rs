@@ -3,8 +3,10 @@
 mod flapping;
 
 use super::super::decision::EnterCause;
+use super::super::decision::ExitCause;
 use super::super::position::Position;
-use super::super::region::FenceRules;
+use super::super::rules::FenceRules;
+use super::super::shape::Shape;
 use super::*;
 use crate::units::MetersPerSecond;
 
@@ -43,7 +45,7 @@ impl Scene {
     }
 
     fn see(&mut self, fix: Fix) -> Fate {
-        let observed = self.tracker.observe(&fix, fix.time(), &self.index, &|_| true);
+        let observed = self.tracker.observe(&fix, fix.time(), Ground::all(&self.index));
         self.note(&observed.transitions);
         observed.fate
     }
@@ -58,10 +60,12 @@ impl Scene {
             let mark = match t.kind {
                 TransitionKind::Enter { cause: EnterCause::Fixes } => "+",
                 TransitionKind::Enter { cause: EnterCause::AlreadyInside } => "already ",
+                TransitionKind::Enter { cause: EnterCause::Opened } => "opened ",
+                TransitionKind::Exit { cause: ExitCause::Closed } => "closed ",
                 TransitionKind::Exit { cause: ExitCause::Fixes } => "-",
                 TransitionKind::Exit { cause: ExitCause::Expired } => "expired ",
                 TransitionKind::Dwell { .. } => "dwell ",
-                TransitionKind::Cross => "cross ",
+                TransitionKind::Cross { .. } => "cross ",
                 TransitionKind::Along { quarters } => return format!("{quarters:04b} {}", t.region),
             };
             format!("{mark}{}", t.region)
@@ -97,7 +101,7 @@ fn why_says_what_was_measured() {
     let mut scene = Scene::with(vec![circle("a", 0.0, 50.0)]);
     scene.at(-60.0, 0.0);
     let fix = Scene::fix(-44.0, 0.0, 10.0);
-    let observed = scene.tracker.observe(&fix, fix.time(), &scene.index, &|_| true);
+    let observed = scene.tracker.observe(&fix, fix.time(), Ground::all(&scene.index));
     let why = observed.transitions[0].why;
     // 6 m inside at 5 m: Phi(1.515 * 6 / 5) = Phi(1.818) = 0.9655.
     assert!((why.distance.get() - 6.0).abs() < 0.05 && (why.probability - 0.9655).abs() < 0.001, "{why:?}");
@@ -215,7 +219,7 @@ fn a_slow_device_clock_does_not_shorten_a_dwell() {
     scene.tracker.arm(&id("a"), time(60.0));
     // The phone is 100 s behind: its 10 s is our 110 s.
     let fix = Scene::fix(0.0, 0.0, 10.0);
-    assert_eq!(scene.tracker.observe(&fix, time(110.0), &scene.index, &|_| true).transitions, []);
+    assert_eq!(scene.tracker.observe(&fix, time(110.0), Ground::all(&scene.index)).transitions, []);
     scene.tick(159.0);
     assert_eq!(scene.told(), Vec::<String>::new());
     scene.tick(160.0);
@@ -237,9 +241,9 @@ fn repeats_and_late_fixes_never_move_state() {
     }
     assert_eq!(scene.told(), ["+a"]);
     let history = Scene::fix(0.0, 0.0, 100.0);
-    let observed = scene.tracker.observe(&history, time(701.0), &scene.index, &|_| true);
+    let observed = scene.tracker.observe(&history, time(701.0), Ground::all(&scene.index));
     assert_eq!(observed, Observed { fate: Fate::Late, transitions: vec![] });
-    let ahead = scene.tracker.observe(&history, time(69.0), &scene.index, &|_| true);
+    let ahead = scene.tracker.observe(&history, time(69.0), Ground::all(&scene.index));
     assert_eq!(ahead.fate, Fate::Refused(Reason::Future));
 }
 
@@ -364,12 +368,11 @@ fn what_is_not_wanted_is_forgotten_in_silence() {
     scene.tracker.seed(id("a"), time(0.0));
     for seconds in [1.0, 2.0] {
         let fix = Scene::fix(0.0, 0.0, seconds);
-        assert_eq!(scene.tracker.observe(&fix, fix.time(), &scene.index, &|_| false).transitions, []);
+        let nothing = Ground { wanted: &|_| false, version: 1, ..Ground::all(&scene.index) };
+        assert_eq!(scene.tracker.observe(&fix, fix.time(), nothing).transitions, []);
     }
     assert_eq!(scene.tracker.inside().count(), 0);
     scene.at(0.0, 3.0);
     scene.at(0.0, 4.0);
     assert_eq!(scene.told(), ["already a"]);
-    scene.tracker.forget_unwanted(&|_| false);
-    assert_eq!(scene.tracker.inside().count(), 0);
 }

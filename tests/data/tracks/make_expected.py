@@ -267,7 +267,7 @@ def fence(region, fixes, fates):
                     )
                 streak += 1
                 guarded = fix.seconds - left < 30 and left_at_edge and at_edge(region, s, fix.accuracy)
-                certain = to == "sure in" and not first
+                certain = to == "sure in" and not first and fate != "jumped"
                 if (certain or streak >= 2) and not guarded:
                     cause = "already_inside" if first else "fixes"
                     found.append((i, "enter", cause, "already_inside" if first else "sure" if certain else "twice", s))
@@ -276,8 +276,9 @@ def fence(region, fixes, fates):
             streak = 0
         else:
             streak += 1
-            if to == "sure out" or streak >= 2:
-                found.append((i, "exit", "fixes", "sure" if to == "sure out" else "twice", s))
+            certain = to == "sure out" and fate != "jumped"
+            if certain or streak >= 2:
+                found.append((i, "exit", "fixes", "sure" if certain else "twice", s))
                 inside, streak = False, 0
                 left, left_at_edge = fix.seconds, at_edge(region, s, fix.accuracy)
         if was_inside or inside or not last_decides or fate == "jumped" or fix.seconds - left < 30:
