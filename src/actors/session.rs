@@ -12,7 +12,7 @@ use crate::cluster::router::{Request, Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::decision::{Transition, TransitionKind};
 use crate::geo::fence::{Fate, Ground, Tracker};
-use crate::geo::plausibility::{RULES_VERSION, Reason};
+use crate::geo::plausibility::{Reason, RuleSet};
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, RegionId};
 use crate::quest::aggregate::Message;
@@ -235,7 +235,7 @@ impl SessionState {
                 fix_time: why.fix_time,
                 score,
                 flags: flags.iter().map(|flag| flag.code().to_owned()).collect(),
-                rules: RULES_VERSION,
+                rules: RuleSet::CURRENT.version,
                 fixes: why.fixes,
                 threshold: why.threshold,
                 margin: why.margin,

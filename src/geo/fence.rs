@@ -16,7 +16,7 @@ use super::evidence::{Evidence, Sample};
 use super::index::{RegionIndex, SafeBox};
 use super::memory::{Follow, Memory, Told, Walk};
 pub use super::observed::{Fate, Observed};
-use super::plausibility::{FAST, Gate, Reason, Verdict, implied_speed};
+use super::plausibility::{Gate, Reason, RuleSet, Shadow, Verdict, implied_speed};
 use super::position::Fix;
 use super::region::Region;
 use super::standing::Standing;
@@ -68,6 +68,8 @@ struct Calm {
 #[derive(Clone, Default)]
 pub struct Tracker {
     gate: Gate,
+    /// A rule set on trial; boxed, since hardly any server has one.
+    shadow: Option<Box<Shadow>>,
     last: Option<Sample>,
     /// Server time at which the last fix was accepted, or the first tick before any.
     heard: Option<Timestamp>,
@@ -88,9 +90,19 @@ impl fmt::Debug for Tracker {
 }
 
 impl Tracker {
-    /// A tracker that knows nothing.
+    /// A tracker that knows nothing and judges by the current rules.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A tracker that knows nothing and judges by these rules.
+    pub fn by(rules: &'static RuleSet) -> Self {
+        Self { gate: Gate::new(rules), ..Self::default() }
+    }
+
+    /// The same with a rule set on trial beside the one that decides.
+    pub fn with_shadow(self, rules: &'static RuleSet) -> Self {
+        Self { shadow: Some(Box::new(Shadow::new(rules))), ..self }
     }
 
     /// The player is known to be inside since an event time; no transition follows.
@@ -177,8 +189,10 @@ impl Tracker {
         ground: Ground<'_>,
         account: Option<&mut dyn FnMut(Decision)>,
     ) -> Observed {
-        let quiet = |fate| Observed { fate, transitions: Vec::new() };
-        let (score, flags) = match self.gate.judge(fix, now) {
+        let verdict = self.gate.judge(fix, now);
+        let shadow = self.shadow.as_mut().and_then(|shadow| shadow.judge(fix, now, &verdict));
+        let quiet = |fate| Observed { fate, transitions: Vec::new(), shadow };
+        let (score, flags) = match verdict {
             Verdict::Accept { score, flags } => (score, flags),
             Verdict::Hold(reason) => return quiet(Fate::Held(reason)),
             Verdict::Refuse(Reason::Repeated) => return quiet(Fate::Repeated),
@@ -199,7 +213,7 @@ impl Tracker {
         self.heard = Some(now);
         self.fire_dwells(fix.time(), Duration::ZERO, &mut transitions);
         transitions.sort_by(|a, b| a.region.cmp(&b.region));
-        Observed { fate: Fate::Accepted { score, flags }, transitions }
+        Observed { fate: Fate::Accepted { score, flags }, transitions, shadow }
     }
 
     fn calm_at(&self, fix: &Fix, ground: Ground<'_>) -> bool {
@@ -275,14 +289,15 @@ impl Tracker {
     fn walk(&self, fix: &Fix, jumped: bool) -> Walk {
         let said = fix.speed().map_or(0.0, |speed| speed.get());
         let Some(before) = self.last else {
-            return Walk { here: Sample { fix: *fix, speed: said }, before: None, way: false, jumped };
+            return Walk { here: Sample { fix: *fix, speed: said }, before: None, way: false, jumped: false };
         };
         let implied = if jumped { implied_speed(&before.fix, fix) } else { self.gate.pace() };
         let way = !jumped
-            && implied <= FAST
+            && implied <= self.gate.rules().fast.get()
             && fix.time().since(before.fix.time()) <= WAY_GAP_MAX
             && fix.believed_accuracy() <= WAY_ACCURACY_MAX
             && before.fix.believed_accuracy() <= WAY_ACCURACY_MAX;
+        let jumped = jumped && self.gate.rules().wary_after_jump;
         Walk { here: Sample { fix: *fix, speed: said.max(implied) }, before: Some(before), way, jumped }
     }
 

@@ -1,7 +1,7 @@
 //! What a tracker answers to a fix.
 
 use super::decision::{Account, Transition};
-use super::plausibility::Reason;
+use super::plausibility::{Difference, Reason};
 
 /// What became of a fix, and what follows from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,6 +10,8 @@ pub struct Observed {
     pub fate: Fate,
     /// What it set off; nearly always nothing.
     pub transitions: Vec<Transition>,
+    /// How the rule set on trial, if any, would have judged otherwise.
+    pub shadow: Option<Difference>,
 }
 
 /// What became of a fix.

@@ -1,8 +1,8 @@
 //! Is the player really there? Each fix passes this gate before it may move anything.
 //!
-//! Rules are deterministic and numbered as a set: evidence in the journal names [`RULES_VERSION`]. A fix is accepted
-//! with a score, held until a second one agrees, or refused. Flags only lower the score, which a reward may ask for;
-//! nobody is thrown out. A patient spoofer at walking speed on a clean phone is not detected, and we say so.
+//! Rules are deterministic and numbered as a set ([`RuleSet`]): evidence in the journal names the version. A fix is
+//! accepted with a score, held until a second one agrees, or refused. Flags only lower the score, which a reward may
+//! ask for; nobody is thrown out. A patient spoofer at walking speed on a clean phone is not detected, and we say so.
 //! Not judged here: a device clock that is behind (it cannot be told from a queue of old fixes) and a replayed track.
 
 use super::position::Fix;
@@ -10,25 +10,18 @@ use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The rule set below; it grows by one whenever a decision could change.
-pub const RULES_VERSION: u16 = 1;
+mod cadence;
+mod rule_set;
+mod shadow;
+
+use cadence::Cadence;
+pub use rule_set::RuleSet;
+pub use shadow::{Difference, Shadow};
 
 /// How far a fix may be ahead of the server.
 pub const FUTURE_MAX: Duration = Duration::from_secs(30);
 /// Older fixes are history and decide nothing.
 pub const AGE_MAX: Duration = Duration::from_secs(600);
-/// Metres per second that only a plane or a fast train reaches; flagged.
-pub const FAST: f64 = 70.0;
-/// Metres per second that nothing on the ground reaches; held.
-pub const TELEPORT: f64 = 300.0;
-/// Metres per second squared that a vehicle can brake or gain; what a jump may owe to speed not yet seen.
-pub const ACCELERATION: f64 = 4.0;
-/// How long fixes stay flagged after a teleport.
-pub const COOL_DOWN: Duration = Duration::from_secs(60);
-/// Claimed metres of accuracy below which a phone is not believed.
-pub const TOO_EXACT: f64 = 1.0;
-/// How long steps, pace and accuracy must all stay the same to be too perfect, and in how many fixes at least.
-pub const PERFECT_FOR: (Duration, u32) = (Duration::from_secs(60), 10);
 
 /// Why a fix was held, refused or flagged. The codes are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -56,6 +49,8 @@ pub enum Reason {
     TooPerfect,
     /// Flag: an accuracy below 1 m was claimed.
     TooExact,
+    /// Flag: an accuracy was claimed that places nobody.
+    TooCoarse,
 }
 
 impl Reason {
@@ -73,6 +68,7 @@ impl Reason {
             Self::Mock => "mock",
             Self::TooPerfect => "too_perfect",
             Self::TooExact => "too_exact",
+            Self::TooCoarse => "too_coarse",
         }
     }
 
@@ -83,7 +79,7 @@ impl Reason {
             Self::Mock => 0.1,
             Self::TooPerfect => 0.3,
             Self::Teleport | Self::TooFast | Self::CoolDown => 0.5,
-            Self::Jump | Self::TooExact => 0.8,
+            Self::Jump | Self::TooExact | Self::TooCoarse => 0.8,
         }
     }
 }
@@ -105,8 +101,9 @@ pub enum Verdict {
 }
 
 /// The gate of one player: the last accepted fix, one held, and what too perfect needs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Gate {
+    rules: &'static RuleSet,
     /// Number and time of the newest fix accepted or held; orders the next.
     head: Option<(Option<u64>, Timestamp)>,
     last: Option<Fix>,
@@ -117,10 +114,21 @@ pub struct Gate {
     cadence: Cadence,
 }
 
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new(RuleSet::CURRENT)
+    }
+}
+
 impl Gate {
     /// The gate before the first fix.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(rules: &'static RuleSet) -> Self {
+        Self { rules, head: None, last: None, held: None, pace: 0.0, cool_until: None, cadence: Cadence::default() }
+    }
+
+    /// The rules that it judges by.
+    pub fn rules(&self) -> &'static RuleSet {
+        self.rules
     }
 
     /// The last fix that was accepted.
@@ -145,7 +153,7 @@ impl Gate {
             return Verdict::Refuse(reason);
         }
         self.head = Some((fix.seq(), fix.time()));
-        let perfect = self.cadence.sees(fix);
+        let perfect = self.cadence.sees(fix, self.rules);
         let mut flags = Vec::new();
         if let Some(last) = self.last
             && let Some(reason) = self.step(&last, fix, &mut flags)
@@ -159,7 +167,8 @@ impl Gate {
             (Reason::CoolDown, self.cool_until.is_some_and(|until| fix.time() < until)),
             (Reason::Mock, fix.mock()),
             (Reason::TooPerfect, perfect),
-            (Reason::TooExact, fix.accuracy().get() < TOO_EXACT),
+            (Reason::TooExact, fix.accuracy() < self.rules.too_exact),
+            (Reason::TooCoarse, self.rules.too_coarse.is_some_and(|most| fix.accuracy() > most)),
         ];
         flags.extend(others.into_iter().filter(|(_, holds)| *holds).map(|(reason, _)| reason));
         let score = flags.iter().map(|reason| reason.weight()).product();
@@ -182,19 +191,19 @@ impl Gate {
     /// Judges the step from the last fix: why to hold the new one, if so; else notes pace and flags.
     fn step(&mut self, last: &Fix, fix: &Fix, flags: &mut Vec<Reason>) -> Option<Reason> {
         let speed = implied_speed(last, fix);
-        if speed <= TELEPORT && self.explains(last, fix) {
+        if speed <= self.rules.teleport.get() && self.explains(last, fix) {
             self.pace = speed;
-            flags.extend((speed > FAST).then_some(Reason::TooFast));
+            flags.extend((speed > self.rules.fast.get()).then_some(Reason::TooFast));
             return None;
         }
-        let teleport = speed > TELEPORT;
+        let teleport = speed > self.rules.teleport.get();
         match self.held {
-            Some(held) if implied_speed(&held, fix) <= TELEPORT && self.explains(&held, fix) => {
+            Some(held) if implied_speed(&held, fix) <= self.rules.teleport.get() && self.explains(&held, fix) => {
                 self.pace = implied_speed(&held, fix);
                 flags.push(Reason::Jump);
                 if teleport {
                     flags.push(Reason::Teleport);
-                    self.cool_until = Some(fix.time() + COOL_DOWN);
+                    self.cool_until = Some(fix.time() + self.rules.cool_down);
                 }
                 None
             }
@@ -207,9 +216,9 @@ impl Gate {
     fn explains(&self, from: &Fix, to: &Fix) -> bool {
         let seconds = to.time().since(from.time()).as_secs_f64();
         let said = |fix: &Fix| fix.speed().map_or(0.0, |speed| speed.get());
-        let speed = self.pace.max(said(from)).max(said(to)).min(FAST);
+        let speed = self.pace.max(said(from)).max(said(to)).min(self.rules.fast.get());
         let blur = 2.0 * from.believed_accuracy().get().hypot(to.believed_accuracy().get());
-        let reach = blur + speed * seconds + 0.5 * ACCELERATION * seconds * seconds;
+        let reach = blur + speed * seconds + 0.5 * self.rules.acceleration * seconds * seconds;
         from.position().distance(to.position()).get() <= reach
     }
 }
@@ -223,37 +232,6 @@ pub(super) fn implied_speed(from: &Fix, to: &Fix) -> f64 {
     }
     // Accepted fixes rise in time by a millisecond at least, so this does not divide by zero.
     surplus / to.time().since(from.time()).as_secs_f64().max(0.001)
-}
-
-/// Watches for steps that repeat exactly, as a script makes them.
-#[derive(Debug, Clone, Default)]
-struct Cadence {
-    last: Option<Fix>,
-    /// East, north (1e-7 degrees) and milliseconds of the last step.
-    step: (i64, i64, u128),
-    since: Option<Timestamp>,
-    repeats: u32,
-}
-
-impl Cadence {
-    /// Whether, with this fix, steps have been the same for too long.
-    fn sees(&mut self, fix: &Fix) -> bool {
-        let Some(last) = self.last.replace(*fix) else { return false };
-        let (from, to) = (last.position().grid(), fix.position().grid());
-        let step = (to.x - from.x, to.y - from.y, fix.time().since(last.time()).as_millis());
-        // A straight line rounded to the grid varies by one unit.
-        let near = |a: i64, b: i64| (a - b).abs() <= 1;
-        let same = near(step.0, self.step.0) && near(step.1, self.step.1) && step.2 == self.step.2;
-        self.step = step;
-        if !same || fix.accuracy() != last.accuracy() {
-            self.repeats = 0;
-            self.since = Some(fix.time());
-            return false;
-        }
-        self.repeats = self.repeats.saturating_add(1);
-        let (span, least) = PERFECT_FOR;
-        self.repeats >= least && self.since.is_some_and(|since| fix.time().since(since) >= span)
-    }
 }
 
 #[cfg(test)]

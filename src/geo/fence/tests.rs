@@ -1,6 +1,8 @@
 //! The tracker, scene by scene. The ground is a plane of metres round one place in Helsinki.
 
+mod account;
 mod flapping;
+mod rules;
 
 use super::super::decision::EnterCause;
 use super::super::decision::ExitCause;
@@ -242,7 +244,7 @@ fn repeats_and_late_fixes_never_move_state() {
     assert_eq!(scene.told(), ["+a"]);
     let history = Scene::fix(0.0, 0.0, 100.0);
     let observed = scene.tracker.observe(&history, time(701.0), Ground::all(&scene.index));
-    assert_eq!(observed, Observed { fate: Fate::Late, transitions: vec![] });
+    assert_eq!(observed, Observed { fate: Fate::Late, transitions: vec![], shadow: None });
     let ahead = scene.tracker.observe(&history, time(69.0), Ground::all(&scene.index));
     assert_eq!(ahead.fate, Fate::Refused(Reason::Future));
 }

@@ -27,7 +27,7 @@ fn flags(verdict: Verdict) -> Vec<Reason> {
 #[test]
 fn times_out_of_bounds_are_refused() {
     let now = Timestamp::from_millis(START);
-    let judge = |seconds| Gate::new().judge(&fix(0.0, seconds, 5.0), now);
+    let judge = |seconds| Gate::default().judge(&fix(0.0, seconds, 5.0), now);
     assert_eq!(judge(30.1), Verdict::Refuse(Reason::Future));
     assert_eq!(judge(-600.1), Verdict::Refuse(Reason::Late));
     assert_eq!([flags(judge(30.0)), flags(judge(-600.0))], [vec![], vec![]]);
@@ -35,7 +35,7 @@ fn times_out_of_bounds_are_refused() {
 
 #[test]
 fn order_is_by_number_where_there_is_one_else_by_time() {
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     assert_eq!(flags(judge(&mut gate, fix(0.0, 10.0, 5.0).with_seq(7))), []);
     for (next, reason) in [
         (fix(0.0, 11.0, 5.0).with_seq(7), Reason::Repeated),
@@ -53,25 +53,25 @@ fn order_is_by_number_where_there_is_one_else_by_time() {
 #[test]
 fn a_jump_is_held_until_a_second_fix_agrees() {
     // 200 m in a second at a claimed 1.5 m: neither walked nor explained.
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     judge(&mut gate, fix(0.0, 0.0, 5.0));
     assert_eq!(judge(&mut gate, fix(200.0, 1.0, 1.5)), Verdict::Hold(Reason::Jump));
     assert_eq!(flags(judge(&mut gate, fix(201.0, 2.0, 5.0))), [Reason::Jump]);
     assert_eq!(flags(judge(&mut gate, fix(202.0, 3.0, 5.0))), []);
     // Back where it was: the one in between was wild.
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     judge(&mut gate, fix(0.0, 0.0, 5.0));
     assert_eq!(judge(&mut gate, fix(200.0, 1.0, 1.5)), Verdict::Hold(Reason::Jump));
     assert_eq!(flags(judge(&mut gate, fix(2.0, 2.0, 5.0))), []);
     // A bad accuracy explains it.
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     judge(&mut gate, fix(0.0, 0.0, 5.0));
     assert_eq!(flags(judge(&mut gate, fix(200.0, 1.0, 120.0))), [Reason::TooFast]);
 }
 
 #[test]
 fn a_teleport_is_held_then_cools_down() {
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     judge(&mut gate, fix(0.0, 0.0, 5.0));
     assert_eq!(judge(&mut gate, fix(5_000.0, 10.0, 5.0)), Verdict::Hold(Reason::Teleport));
     assert_eq!(judge(&mut gate, fix(9_000.0, 11.0, 5.0)), Verdict::Hold(Reason::Teleport));
@@ -82,21 +82,21 @@ fn a_teleport_is_held_then_cools_down() {
 
 #[test]
 fn a_drive_is_not_a_jump_and_a_flight_is_flagged() {
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     for second in 0..60 {
         let second = f64::from(second);
         let drive = fix(second * 25.0, second, 5.0).with_speed(MetersPerSecond::lossy(25.0));
         // The first step is as equal to the next as a script's, but a minute has not passed.
         assert_eq!(flags(judge(&mut gate, drive)), []);
     }
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     judge(&mut gate, fix(0.0, 0.0, 5.0));
     assert_eq!(flags(judge(&mut gate, fix(6_000.0, 60.0, 5.0))), [Reason::TooFast]);
 }
 
 #[test]
 fn mock_and_too_exact_lower_the_score() {
-    let verdict = judge(&mut Gate::new(), fix(0.0, 0.0, 0.5).with_mock(true));
+    let verdict = judge(&mut Gate::default(), fix(0.0, 0.0, 0.5).with_mock(true));
     let Verdict::Accept { score, flags } = verdict else { panic!("accepted") };
     assert_eq!(flags, [Reason::Mock, Reason::TooExact]);
     assert!(score > 0.0 && score < 0.1, "{score}");
@@ -104,12 +104,12 @@ fn mock_and_too_exact_lower_the_score() {
 
 #[test]
 fn equal_steps_at_equal_times_for_a_minute_are_too_perfect() {
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     let seen: Vec<bool> =
         (0..70).map(|s| !flags(judge(&mut gate, fix(f64::from(s) * 1.4, f64::from(s), 5.0))).is_empty()).collect();
     // The first step is at 1 s; it has been repeated for a minute at 61 s.
     assert_eq!(seen.iter().position(|&flagged| flagged), Some(61));
-    let mut gate = Gate::new();
+    let mut gate = Gate::default();
     let honest = (0..200).map(|s| {
         let wobble = f64::from(s * s % 7) * 0.1;
         flags(judge(&mut gate, fix(f64::from(s) * 1.4 + wobble, f64::from(s), 5.0)))
@@ -122,4 +122,33 @@ fn codes_are_those_of_json() {
     for reason in [Reason::Future, Reason::NotRising, Reason::CoolDown, Reason::TooPerfect, Reason::Jump] {
         assert_eq!(serde_json::to_value(reason).expect("a word"), reason.code());
     }
+}
+
+#[test]
+fn a_shadow_tells_its_differences_and_decides_nothing() {
+    let mut gate = Gate::default();
+    let mut shadow = Shadow::new(&RuleSet::V3);
+    let mut differences = Vec::new();
+    // A train at 60 m/s: fine for the current set, flagged by the draft; and one coarse fix.
+    for (i, accuracy) in [5.0, 5.0, 5.0, 5.0, 150.0].into_iter().enumerate() {
+        let seconds = 10.0 * i as f64;
+        let next = fix(60.0 * seconds, seconds, accuracy).with_speed(MetersPerSecond::lossy(60.0));
+        let verdict = gate.judge(&next, next.time());
+        differences.push(shadow.judge(&next, next.time(), &verdict));
+    }
+    assert_eq!(differences[0], None);
+    assert!(differences[1..].iter().all(|difference| difference.is_some()), "{differences:?}");
+    assert!(differences.contains(&Some(Difference::Score)), "{differences:?}");
+    // A repeat is one for both.
+    let again = fix(0.0, 0.0, 5.0);
+    let verdict = gate.judge(&again, again.time());
+    assert_eq!(shadow.judge(&again, again.time(), &verdict), None);
+}
+
+#[test]
+fn versions_are_named_and_in_order() {
+    let versions: Vec<u16> = RuleSet::ALL.iter().map(|set| set.version).collect();
+    assert_eq!(versions, [1, 2, 3]);
+    assert_eq!(RuleSet::of_version(2), Some(RuleSet::CURRENT));
+    assert_eq!(RuleSet::of_version(9), None);
 }
