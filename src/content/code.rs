@@ -68,6 +68,7 @@ codes! {
     BAD_LENGTH Error "bad-length" "Radius, width and `within` are more than 0 and at most 100 km."
     FEW_CORNERS Error "few-corners" "An area has at least three different corners, a way at least two different points."
     SELF_CROSSING Error "self-crossing" "Put the corners in the order in which one walks around the area; two sides must not cross."
+    BAD_FENCE Error "bad-fence" "Change the value in the `fence` block that the message names, or leave it out."
     BAD_SHAPE Error "bad-shape" "The place's shape cannot be used; the message says why."
     UNKNOWN_ZONE Error "unknown-zone" "Write a time zone such as `Europe/Helsinki`."
     ZONE_MISSING Error "zone-missing" "Add `zone` to the window, or to the quest's own `available`."

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 pub use super::condition::Condition;
+pub use super::fence::Fence;
 pub use super::step::*;
 
 /// Anything under a key that starts with `x-`: kept for apps, never read by the server.
@@ -141,6 +142,8 @@ pub struct Place {
     pub hidden: bool,
     /// The name that players see.
     pub name: Option<At<Words>>,
+    /// How fixes are judged there, rings around it, and when it counts.
+    pub fence: Option<At<Fence>>,
 }
 
 /// Something given at the end of a run.

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod code;
 mod condition;
+pub mod fence;
 pub mod file;
 pub(crate) mod names;
 mod read;

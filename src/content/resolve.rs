@@ -3,6 +3,7 @@
 //! Promise: a quest is published whole or not at all; every default is set here, so that no rule has to know one.
 
 use super::check::faults_of;
+use super::fence::Fence;
 use super::file::{self, Audience, Each, Give, Mode, QuestFile, Repeat};
 use super::read::read;
 use super::report::{Fault, Report};
@@ -70,7 +71,12 @@ fn resolve(
         let outline = Outline::of(name, place)?;
         let region = RegionId::of_place(&quest_id, version, &place_id)
             .map_err(|error| Fault::new(super::code::BAD_ID, name.spot, error.to_string()))?;
-        regions.push(Region::new(region, outline.shape).with_rules(fence_rules(&file.safety)));
+        let region = Region::new(region, outline.shape);
+        let rules = fence_rules(&file.safety);
+        regions.push(match &place.fence {
+            Some(fence) => Fence::applied(fence, region, rules, file.available.as_ref())?,
+            None => region.with_rules(rules),
+        });
         let text = words(place.name.as_ref());
         places.insert(place_id, model::Place { name: text, hidden: place.hidden, outline: outline.geojson });
     }
@@ -278,7 +284,7 @@ fn safety(safety: &file::Safety) -> model::Safety {
     }
 }
 
-fn fence_rules(limits: &file::Safety) -> FenceRules {
+pub(super) fn fence_rules(limits: &file::Safety) -> FenceRules {
     let limits = safety(limits);
     let default = FenceRules::default();
     FenceRules {

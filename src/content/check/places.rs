@@ -2,12 +2,16 @@
 
 use super::tree::Tree;
 use crate::content::code;
-use crate::content::file::QuestFile;
+use crate::content::fence::Fence;
+use crate::content::file::{Place, QuestFile};
 use crate::content::report::Fault;
+use crate::content::resolve::fence_rules;
 use crate::content::resolved::id;
 use crate::content::shapes::Outline;
+use crate::content::spot::At;
 use crate::content::step::Verb;
-use crate::ids::OfPlace;
+use crate::geo::region::Region;
+use crate::ids::{OfPlace, RegionId};
 use std::collections::BTreeSet;
 
 /// In streets phones are often 10 m off, so a smaller place is missed by those who stand in it.
@@ -28,9 +32,25 @@ pub(super) fn check(file: &QuestFile, tree: &Tree, faults: &mut Vec<Fault>) {
             Ok(_) => {}
             Err(fault) => faults.push(fault),
         }
+        faults.extend(fence_fault(file, name, place));
         if !used.contains(name.as_str()) {
             let message = format!("no step happens at \"{}\"", name.value);
             faults.push(Fault::new(code::UNUSED_PLACE, name.spot, message));
         }
     }
+}
+
+/// What is wrong with a place's `fence` block.
+fn fence_fault(file: &QuestFile, name: &At<String>, place: &Place) -> Option<Fault> {
+    let fence = place.fence.as_ref()?;
+    if let Some(dwell) = &fence.dwell {
+        let message = "a place in a quest has no dwell of its own";
+        return Some(
+            Fault::new(code::BAD_FENCE, dwell.spot, message).help("write `stay` in the step that visits it"),
+        );
+    }
+    // A shape that is no good is told elsewhere.
+    let outline = Outline::of(name, place).ok()?;
+    let id = RegionId::new("place").ok()?;
+    Fence::applied(fence, Region::new(id, outline.shape), fence_rules(&file.safety), file.available.as_ref()).err()
 }
