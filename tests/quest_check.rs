@@ -103,6 +103,9 @@ const BROKEN: &[Broken] = &[
     ("[24.951, 60.161], [24.953, 60.161]", "[24.953, 60.161], [24.951, 60.161]", "self-crossing", 10),
     (", [24.953, 60.162], [24.951, 60.162]]", "]", "few-corners", 10),
     ("radius: 30", "radius: 0", "bad-length", 8),
+    ("radius: 30", "radius: 30, fence: { exit_at: 0.6 }", "bad-fence", 8),
+    ("radius: 30", "radius: 30, fence: { dwell: 60s }", "bad-fence", 8),
+    ("radius: 30", "radius: 30, fence: { rings: { far: 9km } }", "bad-fence", 8),
     ("width: 40", "width: 300km", "bad-length", 11),
 ];
 
