@@ -8,6 +8,7 @@
 use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
+use crate::actors::wake::Waking;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::decision::{Transition, TransitionKind};
@@ -64,6 +65,7 @@ pub struct SessionState {
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
+    waking: Waking,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -97,6 +99,7 @@ impl Actor for SessionActor {
             sink,
             guidance,
             tracker: Tracker::new(),
+            waking: Waking::default(),
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
@@ -123,6 +126,12 @@ impl Actor for SessionActor {
                 if !state.pending.is_empty() {
                     state.try_again(&myself);
                 }
+            }
+            SessionMessage::Wake { max, answer } => {
+                let (guidance, content) = (state.guidance.load_full(), state.node.world.content());
+                // Whoever asked may have gone meanwhile.
+                let wake = state.waking.watch(max, &guidance, &content, state.node.clock.now());
+                answer.send(wake).unwrap_or_default();
             }
             SessionMessage::News { notices, guidance } => {
                 state.watch(&myself, *guidance);
@@ -182,7 +191,7 @@ impl SessionState {
         let content = self.node.world.content();
         let guidance = self.guidance.load_full();
         let wanted = |region: &RegionId| guidance.playing.keys().any(|quest| region.is_of(quest));
-        let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new() };
+        let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new(), next: None };
         for (index, fix) in (0_u32..).zip(&fixes) {
             self.node.counters.fix();
             let observed = self.tracker.observe(fix, now, &content.index, &wanted);
@@ -191,6 +200,7 @@ impl SessionState {
                 Fate::Accepted { score, flags } => {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
+                    self.waking.seen(fix);
                     self.node.positions.seen(&self.player, &guidance, fix);
                     if let Some(first) = observed.transitions.first() {
                         self.measured = Some((first.region.clone(), arrived));
@@ -200,11 +210,16 @@ impl SessionState {
                 // A repeat was answered before; the answer is the same.
                 Fate::Repeated => reply.accepted += 1,
                 Fate::Late => reply.ignored.push(IgnoredFix { index, reason: Reason::Late.code() }),
-                Fate::Held(reason) | Fate::Refused(reason) => {
+                Fate::Held(reason) => {
+                    self.waking.held();
+                    reply.ignored.push(IgnoredFix { index, reason: reason.code() });
+                }
+                Fate::Refused(reason) => {
                     reply.ignored.push(IgnoredFix { index, reason: reason.code() });
                 }
             }
         }
+        reply.next = self.waking.next(&guidance, &content, now);
         if self.bring().await {
             return Ok(reply);
         }

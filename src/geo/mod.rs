@@ -20,6 +20,7 @@ pub mod polygon;
 pub mod position;
 pub mod region;
 pub mod shape;
+pub mod wake;
 
 #[cfg(test)]
 mod properties;
