@@ -23,6 +23,7 @@ pub use overrides::Overrides;
 pub use terminal::{ColorChoice, Terminal};
 
 use crate::content::names::{did_you_mean, listed};
+use crate::geo::plausibility::RuleSet;
 use keys::{KEYS, Key};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,8 @@ pub struct Config {
     pub auth: Auth,
     /// What is played.
     pub quests: Quests,
+    /// How positions are judged.
+    pub fences: Fences,
     /// What it says of itself.
     pub log: Log,
     /// How it ends.
@@ -100,6 +103,13 @@ pub struct Auth {
 pub struct Quests {
     /// Quest files, published at start.
     pub files: Vec<PathBuf>,
+}
+
+/// How positions are judged.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Fences {
+    /// Plausibility rules that run beside the deciding ones; only their differences are counted.
+    pub trial_rules: Option<&'static RuleSet>,
 }
 
 /// What the server says of itself.

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("actors", &["faults", "ids", "units", "clock", "geo", "quest", "content", "cluster", "persist"]),
     ("walk", &["ids", "units"]),
     ("net", &["ids", "units", "clock", "geo", "quest", "actors", "walk"]),
-    ("config", &["ids", "units", "content", "net"]),
+    ("config", &["ids", "units", "geo", "content", "net"]),
     ("telemetry", &["config"]),
     ("keys", &["ids", "net"]),
     ("app", &["ids", "clock", "content", "persist", "actors", "net", "keys"]),

@@ -134,4 +134,6 @@ pub struct Counts {
     pub notice_p50_ms: f64,
     /// And the 99th percentile.
     pub notice_p99_ms: f64,
+    /// Fixes that the plausibility rules on trial judge otherwise, in the order of `Difference::ALL`.
+    pub trials: [u64; 4],
 }

@@ -2,8 +2,9 @@
 
 #![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
 
-use crate::ids::PlayerId;
+use crate::ids::{PlaceId, PlayerId, QuestId};
 use crate::quest::notice::Notice;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ pub struct Welcome {
 }
 
 /// What became of fixes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FixReply {
     /// The highest sequence number that need not be sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,13 +86,94 @@ pub struct FixReply {
     /// Those that were not taken, and why; sending them again is no use.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<IgnoredFix>,
+    /// Rings around places that these fixes crossed, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rings: Vec<RingCrossed>,
+    /// When the next fix matters; absent until a fix has counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextFix>,
+}
+
+/// A ring around a place that was crossed: a word for the app ("warm"), nothing that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RingCrossed {
+    /// Of which quest.
+    pub quest: QuestId,
+    /// Around which place.
+    pub place: PlaceId,
+    /// Its name in the quest file.
+    pub ring: String,
+    /// In or out.
+    pub moved: RingMove,
+}
+
+/// Which way a ring was crossed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RingMove {
+    /// Towards the place.
+    Enter,
+    /// Away from it.
+    Exit,
 }
 
 /// A fix that counted for nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IgnoredFix {
     /// Its place in the batch, from 0.
     pub index: u32,
     /// A stable reason code such as `late`, `repeated`, `held`, `teleport`.
     pub reason: &'static str,
+}
+
+/// When the next fix matters: whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NextFix {
+    /// After so many metres, 10 to 5,000: no edge of a place that the player may know is nearer.
+    pub distance: u32,
+    /// After so many seconds, also without moving: the last fix left something open, or a stay is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_s: Option<u32>,
+}
+
+/// What a phone is to watch while its app sleeps: the reply of `wake`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Wake {
+    /// Circles to be woken at: places of open steps first, then the others, each from near to far.
+    pub circles: Vec<WakeCircle>,
+    /// Only when there are more places than were listed: on leaving it, ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roam: Option<Roam>,
+    /// When the next fix matters while the app is awake.
+    pub next: NextFix,
+}
+
+/// A circle that holds a place and its rings.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct WakeCircle {
+    /// Of which quest.
+    pub quest: QuestId,
+    /// Which place.
+    pub place: PlaceId,
+    /// Latitude of its middle.
+    pub lat: f64,
+    /// Longitude of its middle.
+    pub lon: f64,
+    /// Metres, 200 or more.
+    pub radius: u32,
+    /// Metres from the last fix to its edge; negative inside.
+    pub distance: i32,
+    /// Whether the player can do something there now.
+    pub open: bool,
+}
+
+/// A circle round the last fix that ends where the nearest circle begins that was not listed.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Roam {
+    /// Latitude of its middle.
+    pub lat: f64,
+    /// Longitude of its middle.
+    pub lon: f64,
+    /// Metres; below 200 no phone watches it reliably, so stay awake.
+    pub radius: u32,
 }

@@ -1,6 +1,7 @@
 //! Counters since the start, for metrics and the console. Plain atomics: nothing here may slow a fix down.
 
 use crate::actors::cards::Counts;
+use crate::geo::plausibility::Difference;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +16,8 @@ pub struct Counters {
     fixes: AtomicU64,
     entries: AtomicU64,
     entities: AtomicI64,
+    /// In the order of [`Difference::ALL`].
+    trials: [AtomicU64; Difference::ALL.len()],
     notice_us: Mutex<VecDeque<u32>>,
 }
 
@@ -22,6 +25,11 @@ impl Counters {
     /// A fix was judged.
     pub fn fix(&self) {
         self.fixes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The rule set on trial would have judged a fix otherwise.
+    pub fn trial(&self, difference: Difference) {
+        self.trials[difference as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// An entry was committed.
@@ -59,6 +67,7 @@ impl Counters {
             entries: self.entries.load(Ordering::Relaxed),
             sessions: sessions as u64,
             entities: u64::try_from(self.entities.load(Ordering::Relaxed)).unwrap_or(0),
+            trials: Difference::ALL.map(|kind| self.trials[kind as usize].load(Ordering::Relaxed)),
             notice_p50_ms: at(0.50),
             notice_p99_ms: at(0.99),
         }

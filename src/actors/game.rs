@@ -6,7 +6,7 @@
 use crate::actors::act_route;
 use crate::actors::cards::{Counts, Happening, Overview, PlayerDot};
 use crate::actors::channels::{self, Channel};
-use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition, Welcome};
+use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition, Wake, Welcome};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::session::{SessionActor, SessionArguments};
@@ -115,6 +115,12 @@ impl Game {
         Ok(())
     }
 
+    /// Which circles a player's phone is to watch, as the player's live session on this node knows it.
+    pub async fn wake(&self, player: &PlayerId, max: usize) -> Result<Wake, Refusal> {
+        let none = || Refusal::no_fix("no connection of yours has sent a fix: connect, send one, then ask again");
+        ask_wake(&self.node.sessions.get(player).ok_or_else(none)?, max).await
+    }
+
     /// Everything a console shows at its start.
     pub fn overview(&self) -> Overview {
         let stock = self.node.overview.stock();
@@ -179,6 +185,11 @@ impl Session {
         answered.await.map_err(|_| ended())?
     }
 
+    /// Which circles the phone is to watch while its app sleeps, `max` at most.
+    pub async fn wake(&self, max: usize) -> Result<Wake, Refusal> {
+        ask_wake(&self.actor, max).await
+    }
+
     /// A command. `Ok` bears the method's documented reply.
     pub async fn act(&self, cmd: Option<CommandId>, act: Act) -> Result<Value, Refusal> {
         let guidance = self.guidance.load_full();
@@ -230,6 +241,13 @@ impl Session {
             self.node.channels.unsubscribe(&self.player, Some(&channel), &self.sink);
         }
     }
+}
+
+async fn ask_wake(session: &ActorRef<SessionMessage>, max: usize) -> Result<Wake, Refusal> {
+    let ended = || Refusal::unavailable("the session has ended; connect again");
+    let (answer, answered) = oneshot::channel();
+    session.cast(SessionMessage::Wake { max, answer }).map_err(|_| ended())?;
+    answered.await.map_err(|_| ended())?
 }
 
 /// An operator's verdict on a photo.

@@ -1,7 +1,7 @@
 //! What sessions and shards may be told: the messages of their mailboxes, apart from the actors that read them, so
 //! that whoever sends one need not know the reader.
 
-use crate::actors::contract::{CloseReason, FixReply};
+use crate::actors::contract::{CloseReason, FixReply, Wake};
 use crate::actors::shard::ShardArguments;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
@@ -66,6 +66,14 @@ pub enum SessionMessage {
         answer: oneshot::Sender<Result<FixReply, Refusal>>,
         /// The sender's credit.
         permit: OwnedSemaphorePermit,
+    },
+    /// Which circles its player's phone is to watch. The asker is bounded: a socket by its commands under way, HTTP
+    /// by its connections.
+    Wake {
+        /// How many at most.
+        max: usize,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Wake, Refusal>>,
     },
     /// News of its player's entity.
     News {

@@ -27,4 +27,5 @@ pub mod shard;
 pub mod shards;
 pub mod start;
 pub mod supervisor;
+pub mod wake;
 pub mod world;

@@ -8,11 +8,12 @@
 use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
+use crate::actors::wake::Waking;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::faults::{self, Bug};
-use crate::geo::decision::{Transition, TransitionKind};
+use crate::geo::decision::Transition;
 use crate::geo::fence::{Fate, Ground, Tracker};
-use crate::geo::plausibility::{Reason, RuleSet};
+use crate::geo::plausibility::Reason;
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, RegionId};
 use crate::quest::aggregate::Message;
@@ -28,6 +29,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+mod sights;
 
 /// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
 const PENDING_MAX: usize = 64;
@@ -64,6 +67,7 @@ pub struct SessionState {
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
+    waking: Waking,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -74,6 +78,8 @@ pub struct SessionState {
     skew_ms: i64,
     /// Whether a timer is set to bring what waits.
     trying: bool,
+    /// When a timer is set for a region that opens or closes.
+    hours_due: Option<Timestamp>,
     /// Stays as they were armed.
     armed: BTreeMap<RegionId, Timestamp>,
     /// The last enter or exit, when its fix arrived: the notice that tells of it ends a measurement.
@@ -91,16 +97,19 @@ impl Actor for SessionActor {
         arguments: SessionArguments,
     ) -> Result<SessionState, ActorProcessingErr> {
         let SessionArguments { player, node, sink, guidance } = arguments;
+        let tracker = Tracker::new().with_trial(node.world.trial());
         Ok(SessionState {
             player,
             node,
             sink,
             guidance,
-            tracker: Tracker::new(),
+            tracker,
+            waking: Waking::default(),
             told: None,
             early: Vec::new(),
             pending: VecDeque::new(),
             trying: false,
+            hours_due: None,
             skew_ms: 0,
             armed: BTreeMap::new(),
             measured: None,
@@ -116,6 +125,7 @@ impl Actor for SessionActor {
         match message {
             SessionMessage::Fixes { fixes, answer, permit } => {
                 let reply = state.judge(fixes).await;
+                state.mind_hours(&myself);
                 // A socket that has closed meanwhile needs no answer.
                 answer.send(reply).unwrap_or_default();
                 drop(permit);
@@ -123,6 +133,12 @@ impl Actor for SessionActor {
                 if !state.pending.is_empty() {
                     state.try_again(&myself);
                 }
+            }
+            SessionMessage::Wake { max, answer } => {
+                let (guidance, content) = (state.guidance.load_full(), state.node.world.content());
+                // Whoever asked may have gone meanwhile.
+                let wake = state.waking.watch(max, &guidance, &content, state.node.clock.now());
+                answer.send(wake).unwrap_or_default();
             }
             SessionMessage::News { notices, guidance } => {
                 state.watch(&myself, *guidance);
@@ -146,6 +162,8 @@ impl Actor for SessionActor {
                 let transitions = state.tracker.tick(state.node.clock.now());
                 state.queue(transitions, 1.0, &[]);
                 state.trying = false;
+                state.hours_due = None;
+                state.mind_hours(&myself);
                 if !state.bring().await {
                     state.try_again(&myself);
                 }
@@ -183,65 +201,54 @@ impl SessionState {
         let guidance = self.guidance.load_full();
         let wanted = |region: &RegionId| guidance.playing.keys().any(|quest| region.is_of(quest));
         let ground = Ground { index: &content.index, wanted: &wanted, version: guidance.seq };
-        let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new() };
+        let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new(), rings: Vec::new(), next: None };
         for (index, fix) in (0_u32..).zip(&fixes) {
             self.node.counters.fix();
             let observed = self.tracker.observe(fix, now, ground);
+            if let Some(difference) = observed.shadow {
+                self.node.counters.trial(difference);
+            }
             reply.seq = reply.seq.max(fix.seq());
             match observed.fate {
                 Fate::Accepted { score, flags } => {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
+                    self.waking.seen(fix);
                     self.node.positions.seen(&self.player, &guidance, fix);
                     if let Some(first) = observed.transitions.first() {
                         self.measured = Some((first.region.clone(), arrived));
+                        let crossed = observed.transitions.iter().filter(|told| told.ring.is_some());
+                        reply
+                            .rings
+                            .extend(crossed.filter_map(|told| sights::ring(told, &guidance, &content.catalog)));
                         self.queue(observed.transitions, score, &flags);
                     }
                 }
                 // A repeat was answered before; the answer is the same.
                 Fate::Repeated => reply.accepted += 1,
                 Fate::Late => reply.ignored.push(IgnoredFix { index, reason: Reason::Late.code() }),
-                Fate::Held(reason) | Fate::Refused(reason) => {
+                Fate::Held(reason) => {
+                    self.waking.held();
+                    reply.ignored.push(IgnoredFix { index, reason: reason.code() });
+                }
+                Fate::Refused(reason) => {
                     reply.ignored.push(IgnoredFix { index, reason: reason.code() });
                 }
             }
         }
+        reply.next = self.waking.next(&guidance, &content, now);
         if self.bring().await {
             return Ok(reply);
         }
         Err(Refusal::unavailable("your fix was seen, the journal cannot be written now; it is tried again by itself"))
     }
 
-    /// Puts transitions behind those that wait.
+    /// Puts transitions behind those that wait; rings are for the eye, what counts is the place itself.
     fn queue(&mut self, transitions: Vec<Transition>, score: f64, flags: &[Reason]) {
-        for Transition { region, ring, kind, why } in transitions {
-            // Rings are for the eye; what counts is the place itself.
-            if ring.is_some() {
-                continue;
-            }
-            let what: &[Sighting] = match kind {
-                TransitionKind::Enter { .. } => &[Sighting::Entered],
-                TransitionKind::Exit { .. } => &[Sighting::Left],
-                TransitionKind::Dwell { .. } => &[Sighting::Stayed],
-                TransitionKind::Along { quarters } => &[Sighting::Walked { quarters }],
-                TransitionKind::Cross { counts: true } => &[Sighting::Entered, Sighting::Left],
-                TransitionKind::Cross { counts: false } => continue,
-            };
-            let evidence = Evidence {
-                distance: why.distance,
-                accuracy: why.accuracy,
-                probability: why.probability,
-                rule: why.rule.name().to_owned(),
-                fix_time: why.fix_time,
-                score,
-                flags: flags.iter().map(|flag| flag.code().to_owned()).collect(),
-                rules: RuleSet::CURRENT.version,
-                fixes: why.fixes,
-                threshold: why.threshold,
-                margin: why.margin,
-            };
-            for what in what {
-                self.pending.push_back((region.clone(), *what, evidence.clone()));
+        for Transition { region, kind, why, .. } in transitions.into_iter().filter(|told| told.ring.is_none()) {
+            let evidence = sights::evidence(&why, score, flags);
+            for what in sights::sightings(kind) {
+                self.pending.push_back((region.clone(), what, evidence.clone()));
             }
         }
     }
@@ -278,6 +285,17 @@ impl SessionState {
             self.trying = true;
             myself.send_after(BRING_AGAIN, || SessionMessage::Tick);
         }
+    }
+
+    /// Sets a timer for the next region that opens or closes around the player.
+    fn mind_hours(&mut self, myself: &ActorRef<SessionMessage>) {
+        let due = self.tracker.tick_due();
+        if let Some(due) = due.filter(|_| due != self.hours_due) {
+            // A window may be a year away, a session is not; the timer ends with its actor.
+            let wait = due.since(self.node.clock.now()) + STAY_MARGIN;
+            myself.send_after(wait, || SessionMessage::Tick);
+        }
+        self.hours_due = due;
     }
 
     /// Passes notices on, each once, in order. What is missing in between is asked of the player's stream.

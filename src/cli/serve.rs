@@ -62,6 +62,9 @@ pub struct ServeArgs {
     /// quests.files: a quest to publish; may be repeated
     #[arg(long, value_name = "FILE")]
     pub quest: Vec<String>,
+    /// fences.trial_rules: the version of plausibility rules to try beside those that decide
+    #[arg(long, value_name = "VERSION")]
+    pub trial_rules: Option<String>,
     /// log.filter: levels, such as info,waystone::net=debug
     #[arg(long, value_name = "LEVELS")]
     pub log: Option<String>,
@@ -88,6 +91,7 @@ impl ServeArgs {
             .text("--audience", "auth.audience", self.audience.as_deref())
             .text("--issuer", "auth.issuer", self.issuer.as_deref())
             .list("--quest", "quests.files", &self.quest)
+            .text("--trial-rules", "fences.trial_rules", self.trial_rules.as_deref())
             .text(spoken, "log.filter", talk.filter())
             .text("--log", "log.filter", self.log.as_deref())
             .text("--log-format", "log.format", self.log_format.as_deref())
@@ -155,6 +159,9 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
         }
         Err(err) => return Err(err.into()),
     };
+    if let Some(rules) = config.fences.trial_rules {
+        app.world.try_rules(rules);
+    }
     let addr = app.addr();
     out.list(&[
         ("Console", format!("http://{addr}/console/open?key={link}   (opens once)")),

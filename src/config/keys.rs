@@ -4,6 +4,7 @@
 
 use super::value::{Problem, Value};
 use super::{Config, LogFormat};
+use crate::geo::plausibility::RuleSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +93,11 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| or_none(Some(joined(&config.quests.files).as_str())),
     },
     Key {
+        name: "fences.trial_rules",
+        set: |config, value| trial_rules(value).map(|rules| config.fences.trial_rules = Some(rules)),
+        show: |config| config.fences.trial_rules.map_or_else(|| "-".to_owned(), |rules| rules.version.to_string()),
+    },
+    Key {
         name: "log.filter",
         set: |config, value| filter(value).map(|filter| config.log.filter = filter),
         show: |config| config.log.filter.clone(),
@@ -121,6 +127,15 @@ pub(super) fn sections() -> Vec<&'static str> {
 /// The names of the keys of a section.
 pub(super) fn names_in(section: &str) -> impl Iterator<Item = &'static str> + Clone {
     KEYS.iter().filter_map(move |key| key.name.strip_prefix(section)?.strip_prefix('.'))
+}
+
+fn trial_rules(value: &Value) -> Result<&'static RuleSet, Problem> {
+    let version = value.count(&(1..=usize::from(u16::MAX)))?;
+    let known = RuleSet::ALL.map(|set| set.version.to_string()).join(", ");
+    u16::try_from(version).ok().and_then(RuleSet::of_version).ok_or_else(|| Problem {
+        message: format!("there are no plausibility rules {version}"),
+        help: format!("known here: {known}; {} decides", RuleSet::CURRENT.version).into(),
+    })
 }
 
 fn host(value: &Value) -> Result<String, Problem> {

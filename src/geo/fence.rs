@@ -100,9 +100,9 @@ impl Tracker {
         Self { gate: Gate::new(rules), ..Self::default() }
     }
 
-    /// The same with a rule set on trial beside the one that decides.
-    pub fn with_shadow(self, rules: &'static RuleSet) -> Self {
-        Self { shadow: Some(Box::new(Shadow::new(rules))), ..self }
+    /// The same with a rule set on trial beside the one that decides, if any.
+    pub fn with_trial(self, rules: Option<&'static RuleSet>) -> Self {
+        Self { shadow: rules.map(|rules| Box::new(Shadow::new(rules))), ..self }
     }
 
     /// The player is known to be inside since an event time; no transition follows.

@@ -81,7 +81,7 @@ pub(super) fn distance(dlon: f64, lat1: f64, lat2: f64) -> f64 {
 }
 
 /// Earth-centred, earth-fixed coordinates in metres of a place on the ellipsoid.
-fn earth_centered(lon: f64, lat: f64) -> (f64, f64, f64) {
+pub(super) fn earth_centered(lon: f64, lat: f64) -> (f64, f64, f64) {
     let (sine, cosine) = lat.to_radians().sin_cos();
     let (_, across) = radii(sine);
     let (sin_lon, cos_lon) = lon.to_radians().sin_cos();

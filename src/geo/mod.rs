@@ -25,6 +25,7 @@ pub mod region;
 pub mod rules;
 pub mod shape;
 mod standing;
+pub mod wake;
 
 #[cfg(test)]
 mod properties;

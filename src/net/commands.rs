@@ -13,6 +13,7 @@ use super::outbound::Outbound;
 use super::protocol::{
     self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
 };
+use super::wake;
 use crate::actors::contract::{FixReply, Hello, Sink};
 use crate::actors::game::Session;
 use crate::ids::PlayerId;
@@ -22,7 +23,7 @@ use crate::units::Timestamp;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::FuturesUnordered;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -253,6 +254,12 @@ impl Desk {
             return self.run(async move { answered(id, session.state().await) });
         }
         let data = rpc.data.map_or("", serde_json::value::RawValue::get);
+        if rpc.method == "wake" {
+            return match wake::max(data) {
+                Ok(max) => self.run(async move { answered(id, session.wake(max).await) }),
+                Err(refusal) => self.out.reply(protocol::error_reply(id, &refusal)),
+            };
+        }
         match Act::parse(&rpc.method, data) {
             Ok(Some((cmd, act))) => self.run(async move { answered(id, session.act(cmd, act).await) }),
             Ok(None) => self.out.reply(protocol::error_reply(id, &protocol::unknown_method(&rpc.method))),
@@ -315,7 +322,7 @@ impl Desk {
         let call = async move {
             let Batch { good, fate } = batch;
             let judged = match good.is_empty() {
-                true => Ok(FixReply { seq: None, accepted: 0, ignored: Vec::new() }),
+                true => Ok(FixReply { seq: None, accepted: 0, ignored: Vec::new(), rings: Vec::new(), next: None }),
                 false => session.fixes(good).await,
             };
             Done::Fixes(id.map(|id| match judged {
@@ -359,7 +366,7 @@ impl Desk {
     }
 }
 
-fn answered(id: u32, answer: Result<Value, Refusal>) -> String {
+fn answered(id: u32, answer: Result<impl serde::Serialize, Refusal>) -> String {
     match answer {
         Ok(value) => protocol::rpc_reply(id, &value),
         Err(refusal) => protocol::error_reply(id, &refusal),

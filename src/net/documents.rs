@@ -2,6 +2,8 @@
 
 use super::close::CLOSES;
 use super::protocol;
+use super::wake::WakeData;
+use crate::actors::contract::{FixReply, Wake};
 use crate::quest::act::{METHODS, QuestData, StepData, TeamData};
 use crate::quest::notice::Notice;
 use crate::quest::refusal::{CODES, Refusal};
@@ -73,6 +75,12 @@ struct Wire {
     step_data: StepData,
     /// `data` of the team and profile calls.
     team_data: TeamData,
+    /// `data` of wake.
+    wake_data: WakeData,
+    /// The reply of wake, and of `GET /v1/wake`.
+    wake: Wake,
+    /// The reply of fix and fixes.
+    fix_reply: FixReply,
 }
 
 #[test]

@@ -229,7 +229,12 @@ mod tests {
             r#"{"fixes":[{"lat":60,"lon":24,"seq":1},{"lat":99,"lon":24,"seq":2},{"lat":60,"lon":24,"seq":3}]}"#;
         let batch = many(data, NOW).expect("taken");
         assert_eq!((batch.good.len(), batch.sent()), (2, 3));
-        let reply = FixReply { seq: Some(1), accepted: 1, ignored: vec![IgnoredFix { index: 1, reason: "late" }] };
+        let reply = FixReply {
+            seq: Some(1),
+            accepted: 1,
+            ignored: vec![IgnoredFix { index: 1, reason: "late" }],
+            next: None,
+        };
         let reply = batch.fate.of_all(reply);
         let ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
         assert_eq!((reply.seq, ignored), (Some(2), vec![(1, "bad_fix"), (2, "late")]));

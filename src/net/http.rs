@@ -5,13 +5,14 @@
 //! Promises: every error is a problem document; every answer has the headers that keep a browser honest; no request
 //! under a foreign Host or from a foreign Origin acts on anything.
 
-use super::auth::Role;
+use super::auth::{Identity, Role, TokenError};
 use super::console::{self, Console};
 use super::handshake::Prefixed;
 use super::limits::Admitted;
 use super::listener::{Edge, HttpIo};
 use super::live::Shared;
 use super::problem::{self, Problem};
+use super::wake::WakeData;
 use crate::actors::cards::Overview;
 use crate::actors::game::Review;
 use actix_http::{HttpService, KeepAlive, Protocol};
@@ -22,7 +23,7 @@ use actix_web::error::JsonPayloadError;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data, Json, JsonConfig, Path, QueryConfig};
+use actix_web::web::{self, Data, Json, JsonConfig, Path, Query, QueryConfig};
 use actix_web::{App, Error, HttpRequest, HttpResponse, ResponseError};
 use serde_json::Value;
 use std::io;
@@ -159,6 +160,7 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .service(web::resource("/v1/quests").get(quests))
         .service(web::resource("/v1/overview").get(overview))
         .service(web::resource("/v1/reviews").post(review))
+        .service(web::resource("/v1/wake").get(wake))
         .configure(console::routes);
 }
 
@@ -206,19 +208,30 @@ async fn review(state: Data<State>, request: HttpRequest, review: Json<Review>) 
     Ok(HttpResponse::NoContent().finish())
 }
 
+async fn wake(state: Data<State>, request: HttpRequest, data: Query<WakeData>) -> Result<HttpResponse, Problem> {
+    let player = bearer(&state, &request)?.player;
+    let wake = state.edge.game.wake(&player, data.checked()?).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(wake))
+}
+
+/// Whose token a request bears.
+fn bearer(state: &State, request: &HttpRequest) -> Result<Identity, Problem> {
+    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token =
+        bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or_else(Problem::unauthorized)?;
+    let refused = |err: TokenError| Problem::new(StatusCode::UNAUTHORIZED, err.to_string());
+    state.edge.auth.verify(token.trim()).map_err(refused)
+}
+
 /// Whether a request is an operator's: by the console's cookie, or by a token.
 pub(super) fn operator(state: &State, request: &HttpRequest) -> Result<(), Problem> {
     if state.console.as_ref().is_some_and(|console| console.session(request).is_some()) {
         return Ok(());
     }
-    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token =
-        bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
-    let (_, token) = token.ok_or_else(Problem::unauthorized)?;
-    match state.edge.auth.verify(token.trim()) {
-        Ok(identity) if identity.role == Role::Operator => Ok(()),
-        Ok(_) => Err(Problem::new(StatusCode::FORBIDDEN, "The token needs the claim role = operator.")),
-        Err(err) => Err(Problem::new(StatusCode::UNAUTHORIZED, err.to_string())),
+    match bearer(state, request)?.role {
+        Role::Operator => Ok(()),
+        Role::Player => Err(Problem::new(StatusCode::FORBIDDEN, "The token needs the claim role = operator.")),
     }
 }
 

@@ -5,6 +5,7 @@
 use super::close::{CLOSES, Close};
 use super::limits::Admission;
 use crate::actors::cards::Counts;
+use crate::geo::plausibility::Difference;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +65,12 @@ impl Metrics {
         for (quantile, ms) in [("0.5", counts.notice_p50_ms), ("0.99", counts.notice_p99_ms)] {
             let _ = writeln!(page, "waystone_notice_seconds{{quantile=\"{quantile}\"}} {}", ms / 1000.0);
         }
+        let help = "Fixes that the plausibility rules on trial judge otherwise.";
+        let _ = writeln!(page, "# HELP waystone_trial_differences_total {help}");
+        page.push_str("# TYPE waystone_trial_differences_total counter\n");
+        for (kind, count) in Difference::ALL.into_iter().zip(counts.trials) {
+            let _ = writeln!(page, "waystone_trial_differences_total{{kind=\"{}\"}} {count}", kind.name());
+        }
         page.push_str("# HELP waystone_closed_total Sockets that the server closed, by code.\n");
         page.push_str("# TYPE waystone_closed_total counter\n");
         for (close, count) in CLOSES.iter().zip(&self.closed) {
@@ -87,6 +94,7 @@ mod tests {
             "waystone_ready 1",
             "waystone_sessions 3",
             "waystone_closed_total{code=\"3008\"} 1",
+            "waystone_trial_differences_total{kind=\"stricter\"} 0",
             "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");

@@ -25,6 +25,7 @@ mod metrics;
 mod outbound;
 mod problem;
 mod protocol;
+mod wake;
 
 #[cfg(test)]
 mod documents;

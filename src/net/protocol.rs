@@ -25,7 +25,7 @@ pub(super) const PING: &str = "{}";
 /// Most commands in one frame: more than an SDK batches, less than what could starve other sockets.
 pub(super) const COMMANDS_MAX: usize = 64;
 /// Methods beside those of [`METHODS`].
-pub(super) const OWN_METHODS: [&str; 3] = ["fix", "fixes", "state.get"];
+pub(super) const OWN_METHODS: [&str; 4] = ["fix", "fixes", "state.get", "wake"];
 /// The protocol's code for what a server does not offer; ours never start below 1000.
 const NOT_AVAILABLE: u32 = 108;
 /// The protocol's code for "the server ended this subscription; do not subscribe again by yourself".
@@ -294,12 +294,12 @@ pub(super) fn not_available() -> Refusal {
 /// For an unknown method, with the nearest known one.
 pub(super) fn unknown_method(method: &str) -> Refusal {
     let known = OWN_METHODS.iter().chain(&METHODS);
-    let nearest = known.map(|name| (distance(method, name), *name)).min();
-    match nearest {
-        Some((far, name)) if far <= (name.len() / 2).max(2) => {
-            Refusal::method_not_found(&format!("no such method; did you mean \"{name}\"?"))
-        }
-        _ => Refusal::method_not_found("no such method; the methods are listed in docs/protocol.md"),
+    // As much as half of a name may be wrong, so a short name is not the nearest to everything that is short.
+    let meant =
+        known.map(|name| (distance(method, name), *name)).filter(|(far, name)| *far <= (name.len() / 2).max(2));
+    match meant.min() {
+        Some((_, name)) => Refusal::method_not_found(&format!("no such method; did you mean \"{name}\"?")),
+        None => Refusal::method_not_found("no such method; the methods are listed in docs/protocol.md"),
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a player's state asks of the session that watches their fixes: which quests' regions matter, where a stay is
 //! under way, which corridor is being walked. Derived after every entry, so it is never stored.
 
-use crate::ids::{PlayerId, QuestId, RegionId, TeamId};
+use crate::ids::{PlaceId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::catalog::Catalog;
-use crate::quest::definition::Verb;
-use crate::quest::player::Player;
+use crate::quest::definition::{Quest, Verb};
+use crate::quest::player::{Player, PlayerRun};
 use crate::units::{Meters, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a session is to watch.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +21,8 @@ pub struct Guidance {
     pub shares: bool,
     /// Quests under way, with the team that plays each: only their regions matter.
     pub playing: BTreeMap<QuestId, TeamId>,
+    /// What may be told of the places of each quest under way.
+    pub places: BTreeMap<QuestId, Places>,
     /// The team that was left last: repeats of commands are answered there.
     pub left: Option<TeamId>,
     /// Quests ever played, with the team of the last run.
@@ -33,6 +35,32 @@ pub struct Guidance {
     pub stays: BTreeMap<RegionId, Timestamp>,
     /// Corridors to be walked: how near, and the quarters walked already.
     pub follows: BTreeMap<RegionId, (Meters, u8)>,
+}
+
+/// The places of one quest as far as the player knows them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Places {
+    /// Of which version.
+    pub version: u32,
+    /// Where the player can do something now.
+    pub open: BTreeSet<RegionId>,
+    /// Hidden places that may be told: a step there is open or done. The same as `view::is_place_visible` says.
+    pub shown: BTreeSet<RegionId>,
+}
+
+impl Places {
+    fn of(quest: &Quest, run: &PlayerRun) -> Self {
+        let place = |step: &StepId| quest.steps.get(step).and_then(|step| step.verb.place());
+        let id = |place: &PlaceId| RegionId::of_place(&quest.quest.id, quest.quest.version, place).ok();
+        let hidden = |place: &&PlaceId| quest.places.get(*place).is_some_and(|place| place.hidden);
+        let open = run.open.iter().filter(|(_, open)| !open.reached).filter_map(|(step, _)| place(step));
+        let told = run.open.keys().chain(&run.done).filter_map(place);
+        Self {
+            version: quest.quest.version,
+            open: open.filter_map(id).collect(),
+            shown: told.filter(hidden).filter_map(id).collect(),
+        }
+    }
 }
 
 /// Derives it.
@@ -51,6 +79,7 @@ pub fn of(player: &Player, id: &PlayerId, seq: u64, catalog: &Catalog) -> Guidan
     for (quest_id, run) in player.runs.iter().filter(|(_, run)| !run.over) {
         let Some(quest) = catalog.get(run.quest()) else { continue };
         guidance.playing.insert(quest_id.clone(), run.team.clone());
+        guidance.places.insert(quest_id.clone(), Places::of(quest, run));
         guidance.shares |= player.share.is_none() && quest.safety.show_position_to_team;
         for (step_id, open) in run.open.iter().filter(|(_, open)| !open.reached) {
             let Some(verb) = quest.steps.get(step_id).map(|step| &step.verb) else { continue };

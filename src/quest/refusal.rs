@@ -61,6 +61,8 @@ refusals! {
     busy = 1004 "busy" true;
     /// The same command id came with another content.
     command_conflict = 1005 "command_conflict" false;
+    /// No fix of yours has counted since you connected.
+    no_fix = 1006 "no_fix" true;
 
     /// No quest of that name is published.
     unknown_quest = 1101 "unknown_quest" false;

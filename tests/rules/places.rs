@@ -1,10 +1,13 @@
 //! Being somewhere: visits, stays, teams that must be there together, corridors.
 
 use crate::fixtures::{DEMO, team_quest};
-use crate::world::{World, secs};
+use crate::world::{World, player, secs};
 use crate::world_act::step;
+use std::collections::BTreeSet;
+use waystone::ids::RegionId;
 use waystone::quest::event::Event;
 use waystone::quest::event::TeamEvent;
+use waystone::quest::guidance;
 
 fn gathering(members: &[&str]) -> World {
     let mut world = World::with(&[DEMO]);
@@ -290,4 +293,29 @@ fn completed_step_names_those_who_did_it() {
         _ => None,
     });
     assert_eq!(by, Some(2));
+}
+
+#[test]
+fn guidance_speaks_of_the_places_that_the_state_shows_and_of_no_others() {
+    let steps = "  - { id: one, visit: { at: a } }\n  - { id: two, after: one, visit: { at: secret } }\n  \
+                 - { id: three, after: two, visit: { at: b } }";
+    let mut world = World::with(&[&team_quest(steps, "")]);
+    world.playing("fox", &["ada", "bo"]);
+    let guidance = |world: &World| guidance::of(&world.player("ada"), &player("ada"), 0, &world.catalog);
+    let names = |world: &World| {
+        let places = guidance(world).places.values().next().expect("one quest is under way").clone();
+        let of = |regions: BTreeSet<RegionId>| -> Vec<String> {
+            regions.iter().map(|region| region.as_str().rsplit(':').next().unwrap_or_default().to_owned()).collect()
+        };
+        (of(places.open), of(places.shown))
+    };
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    assert_eq!(names(&world), (list(&["a"]), list(&[])));
+    world.enter("ada", "a");
+    assert_eq!(names(&world), (list(&["secret"]), list(&["secret"])));
+    world.enter("ada", "secret");
+    assert_eq!(names(&world), (list(&["b"]), list(&["secret"])));
+    world.enter("ada", "b");
+    assert!(guidance(&world).places.is_empty(), "the run is over");
+    world.check();
 }

@@ -8,6 +8,7 @@ mod coming_back;
 mod harness;
 mod helsinki;
 mod phone;
+mod sleeping;
 mod team_life;
 mod tracks;
 mod wire;

@@ -185,8 +185,9 @@ async fn a_batch_is_answered_fix_by_fix() {
         { "index": 0, "reason": "late" }, { "index": 4, "reason": "late" }, { "index": 5, "reason": "not_rising" },
         { "index": 6, "reason": "bad_fix" }, { "index": 7, "reason": "teleport" }, { "index": 8, "reason": "future" },
     ]);
-    // The repeat counts as the fix it repeats.
-    assert_eq!(reply, json!({ "seq": 16, "accepted": 3, "ignored": ignored }));
+    // The repeat counts as the fix it repeats; the jump is held until another fix agrees.
+    let next = json!({ "distance": 10, "after_s": 15 });
+    assert_eq!(reply, json!({ "seq": 16, "accepted": 3, "ignored": ignored, "next": next }));
     server.end().await;
 }
 
