@@ -10,15 +10,19 @@
 //! Start reading at [`fence::Tracker::observe`]: one call for each fix, and the whole room hangs on it.
 //! A region's meaning (quests, windows, stock) is no business of this room.
 
+pub mod area;
 pub mod corridor;
 pub mod decision;
 pub mod fence;
+pub mod geojson;
 pub mod index;
 mod metric;
+mod packed;
 pub mod plausibility;
 pub mod polygon;
 pub mod position;
 pub mod region;
+mod ring;
 pub mod shape;
 
 #[cfg(test)]
