@@ -4,27 +4,33 @@
 //! is inside within half of it. For following, the line carries checkpoints in four quarters, one at least each 20 m.
 
 use super::metric::{Bounds, Frame, GridPoint, nearest_on_segment, segments_touch};
-use super::polygon::{VERTICES_MAX, unwrap_line};
+use super::packed::Packed;
+use super::polygon::VERTICES_MAX;
 use super::position::Position;
+use super::ring::unwrap_line;
 use super::shape::{RADIUS_MAX, RADIUS_MIN, ShapeError};
 use crate::units::Meters;
+use std::sync::Arc;
 
 /// Longest way between two checkpoints, in metres.
 const CHECKPOINT_GAP: f64 = 20.0;
-/// Longest corridor: a day of cycling; its checkpoints take 160 kB.
+/// Longest corridor: a day of cycling; its checkpoints take 80 kB.
 pub const LENGTH_MAX: Meters = Meters::lossy(200_000.0);
 /// Parts that a corridor is followed in.
 pub const QUARTERS: usize = 4;
 
 /// A line and its width.
-#[derive(Clone)]
-pub struct Corridor {
-    line: Vec<GridPoint>,
+#[derive(Clone, PartialEq)]
+pub struct Corridor(Arc<Stored>);
+
+#[derive(PartialEq)]
+struct Stored {
+    line: Packed,
     /// Metres from the start at each vertex; the last is the length.
-    reached: Vec<f64>,
+    reached: Box<[f64]>,
     half_width: f64,
     /// Evenly spaced from start to end, both included; a whole number of gaps in each quarter.
-    checkpoints: Vec<GridPoint>,
+    checkpoints: Packed,
     bounds: Bounds,
 }
 
@@ -63,66 +69,73 @@ impl Corridor {
             return Err(ShapeError::TooLong);
         }
         let checkpoints = lay_checkpoints(&line, &reached, length);
-        Ok(Self { line, reached, half_width, checkpoints, bounds })
+        let packed = |points: &[GridPoint]| Packed::of(points).ok_or(ShapeError::TooWide);
+        let (line, checkpoints) = (packed(&line)?, packed(&checkpoints)?);
+        Ok(Self(Arc::new(Stored { line, reached: reached.into(), half_width, checkpoints, bounds })))
     }
 
     /// Its points.
     pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        self.line.iter().map(|&p| Position::of_grid(p))
+        self.0.line.iter().map(Position::of_grid)
     }
 
     /// Full width in metres.
     pub fn width(&self) -> Meters {
-        Meters::lossy(2.0 * self.half_width)
+        Meters::lossy(2.0 * self.0.half_width)
     }
 
     /// Length of the line in metres.
     pub fn length(&self) -> Meters {
-        Meters::lossy(*self.reached.last().expect("made with two points or more"))
+        Meters::lossy(*self.0.reached.last().expect("made with two points or more"))
     }
 
     /// The nearest point of the line; of several equally near, the first.
     pub fn along(&self, position: &Position) -> Along {
-        let p = position.grid().turned_toward(self.bounds.middle_x());
+        let p = position.grid().turned_toward(self.0.bounds.middle_x());
         let frame = Frame::at(p);
         let mut best = (f64::INFINITY, 0, 0.0);
-        for (i, pair) in self.line.windows(2).enumerate() {
-            let (fraction, square) = frame.nearest_on(pair[0], pair[1]);
+        for (i, (a, b)) in self.pieces().enumerate() {
+            let (fraction, square) = frame.nearest_on(a, b);
             if square < best.0 {
                 best = (square, i, fraction);
             }
         }
         let (_, i, part) = best;
-        let behind = self.reached[i] + part * (self.reached[i + 1] - self.reached[i]);
+        let behind = self.0.reached[i] + part * (self.0.reached[i + 1] - self.0.reached[i]);
         Along {
             fraction: (behind / self.length().get()).clamp(0.0, 1.0),
-            distance: Meters::lossy(frame.measure(self.line[i], self.line[i + 1], part)),
+            distance: Meters::lossy(frame.measure(self.0.line.at(i), self.0.line.at(i + 1), part)),
         }
     }
 
+    /// The line's pieces in order.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (GridPoint, GridPoint)> + '_ {
+        self.0.line.iter().zip(self.0.line.iter().skip(1))
+    }
+
     pub(super) fn bounds(&self) -> Bounds {
-        self.bounds
+        self.0.bounds
     }
 
     pub(super) fn half_width(&self) -> f64 {
-        self.half_width
+        self.0.half_width
     }
 
     /// Metres to the edge, inside positive.
     pub(super) fn signed_distance(&self, position: &Position) -> f64 {
-        self.half_width - self.along(position).distance.get()
+        self.0.half_width - self.along(position).distance.get()
     }
 
     /// Whether the straight way between two places comes within half the width.
     pub(super) fn touched_by(&self, from: GridPoint, to: GridPoint) -> bool {
-        let turned = from.turned_toward(self.bounds.middle_x());
+        let turned = from.turned_toward(self.0.bounds.middle_x());
         let to = GridPoint { x: to.x + turned.x - from.x, y: to.y };
         let frame = Frame::at(turned);
         let (start, end) = ((0.0, 0.0), frame.offset(to));
-        let reach = self.half_width * self.half_width;
-        self.line.windows(2).any(|pair| {
-            let (a, b) = (frame.offset(pair[0]), frame.offset(pair[1]));
-            segments_touch(pair[0], pair[1], turned, to)
+        let reach = self.0.half_width * self.0.half_width;
+        self.pieces().any(|(first, second)| {
+            let (a, b) = (frame.offset(first), frame.offset(second));
+            segments_touch(first, second, turned, to)
                 || nearest_on_segment(a, b, start).1 <= reach
                 || nearest_on_segment(a, b, end).1 <= reach
                 || nearest_on_segment(start, end, a).1 <= reach
@@ -132,12 +145,12 @@ impl Corridor {
 
     /// Marks the checkpoints within `within` metres of the way from `from` to `to`.
     pub(super) fn pass(&self, passed: &mut Passed, from: &Position, to: &Position, within: f64) {
-        let to = to.grid().turned_toward(self.bounds.middle_x());
+        let to = to.grid().turned_toward(self.0.bounds.middle_x());
         let from = from.grid().turned_toward(to.x);
         let frame = Frame::at(to);
         let (start, end) = (frame.offset(from), (0.0, 0.0));
         let (low, high) = (start.0.min(0.0) - within, start.0.max(0.0) + within);
-        for (i, &checkpoint) in self.checkpoints.iter().enumerate() {
+        for (i, checkpoint) in self.0.checkpoints.iter().enumerate() {
             let p = frame.offset(checkpoint);
             if low <= p.0 && p.0 <= high && nearest_on_segment(start, end, p).1 <= within * within {
                 passed.bits[i / 64] |= 1 << (i % 64);
@@ -147,17 +160,17 @@ impl Corridor {
 
     /// No checkpoint passed yet.
     pub(super) fn none_passed(&self) -> Passed {
-        Passed { of: self.checkpoints.len(), bits: vec![0; self.checkpoints.len().div_ceil(64)] }
+        Passed { of: self.0.checkpoints.len(), bits: vec![0; self.0.checkpoints.len().div_ceil(64)] }
     }
 
     /// Whether these marks are of a line with as many checkpoints: the region may have been redrawn meanwhile.
     pub(super) fn fits(&self, passed: &Passed) -> bool {
-        passed.of == self.checkpoints.len()
+        passed.of == self.0.checkpoints.len()
     }
 
     /// The quarters of which all checkpoints are passed, as bits from the start of the line.
     pub(super) fn quarters(&self, passed: &Passed) -> u8 {
-        let gaps = (self.checkpoints.len() - 1) / QUARTERS;
+        let gaps = (self.0.checkpoints.len() - 1) / QUARTERS;
         let is_passed = |i: usize| passed.bits[i / 64] >> (i % 64) & 1 == 1;
         let whole = |quarter: usize| (quarter * gaps..=(quarter + 1) * gaps).all(is_passed);
         (0..QUARTERS).filter(|&quarter| whole(quarter)).fold(0, |bits, quarter| bits | 1 << quarter)
@@ -225,8 +238,9 @@ mod tests {
         let line = vec![at(24.9, 60.1), at(24.91, 60.1), at(24.91, 60.104)];
         let corridor = Corridor::new(line, Meters::lossy(30.0)).expect("sound");
         let near = |pair: &[GridPoint]| Frame::at(pair[0]).measure(pair[0], pair[1], 1.0);
-        assert!(corridor.checkpoints.windows(2).all(|pair| near(pair) <= CHECKPOINT_GAP + 0.1));
-        assert_eq!((corridor.checkpoints.len() - 1) % QUARTERS, 0);
+        let checkpoints: Vec<GridPoint> = corridor.0.checkpoints.iter().collect();
+        assert!(checkpoints.windows(2).all(|pair| near(pair) <= CHECKPOINT_GAP + 0.1));
+        assert_eq!((checkpoints.len() - 1) % QUARTERS, 0);
         let mut passed = corridor.none_passed();
         corridor.pass(&mut passed, &at(24.9, 60.1), &at(24.91, 60.1), 10.0);
         assert_eq!(corridor.quarters(&passed), 0b0011);

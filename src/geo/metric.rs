@@ -11,6 +11,8 @@ pub(super) const FULL_TURN: i64 = 3_600_000_000;
 
 /// WGS84 semi-major axis in metres.
 const SEMI_MAJOR: f64 = 6_378_137.0;
+/// Radius in metres of the sphere with the surface of WGS84.
+const MEAN_RADIUS: f64 = 6_371_007.2;
 /// WGS84 flattening.
 const FLATTENING: f64 = 1.0 / 298.257_223_563;
 /// First eccentricity squared.
@@ -18,6 +20,11 @@ const ECC2: f64 = FLATTENING * (2.0 - FLATTENING);
 /// Where the mid-latitude formula hands over to the chord; its error grows with d^3 (1 + tan^2 lat), and at 10 km it
 /// would be 2 cm at 77 degrees.
 const LOCAL_MAX_METERS: f64 = 2_000.0;
+/// Latitude in degrees from which edges are measured as spirals round the pole: there the flat frame is 1 mm off at
+/// 1 km, and beyond it gets worse quickly.
+const POLAR_LATITUDE: f64 = 88.0;
+/// Metres of a degree of latitude at a pole.
+const METERS_PER_DEGREE_AT_POLE: f64 = 111_694.0;
 /// Latitude in degrees from which the chord measures everything.
 const LOCAL_MAX_LATITUDE: f64 = 80.0;
 
@@ -128,6 +135,20 @@ pub(super) fn meters_per_unit2(place: GridPoint) -> f64 {
     kx * ky / (UNITS_PER_DEGREE * UNITS_PER_DEGREE)
 }
 
+/// Square metres between an edge and the equator on the sphere with the earth's surface, negative when it runs east on
+/// the northern side: over all edges of a ring that runs counter-clockwise, what it encloses.
+pub(super) fn sphere_area(a: GridPoint, b: GridPoint) -> f64 {
+    let [south, north] = [a, b].map(|p| p.latitude().to_radians());
+    // The mean of the sine over the edge's latitudes.
+    let mean = if (north - south).abs() < 1e-6 {
+        ((north + south) / 2.0).sin()
+    } else {
+        (south.cos() - north.cos()) / (north - south)
+    };
+    let dlon = ((b.x - a.x) as f64 / UNITS_PER_DEGREE).to_radians();
+    -dlon * mean * MEAN_RADIUS * MEAN_RADIUS
+}
+
 /// A flat frame round one place: the scale at its latitude, held constant.
 ///
 /// An affine map keeps lines straight, so "straight in longitude and latitude" stays so; its error at distance d is
@@ -136,13 +157,16 @@ pub(super) struct Frame {
     origin: GridPoint,
     kx: f64,
     ky: f64,
+    /// Beside a pole, where no flat map with straight meridians will do: see [`Frame::nearest_on`].
+    polar: bool,
 }
 
 impl Frame {
     /// The frame at a place.
     pub(super) fn at(origin: GridPoint) -> Self {
         let (kx, ky) = meters_per_degree(origin.latitude());
-        Self { origin, kx: kx / UNITS_PER_DEGREE, ky: ky / UNITS_PER_DEGREE }
+        let polar = origin.latitude().abs() >= POLAR_LATITUDE;
+        Self { origin, kx: kx / UNITS_PER_DEGREE, ky: ky / UNITS_PER_DEGREE, polar }
     }
 
     /// Metres east and north of the frame's place.
@@ -152,7 +176,55 @@ impl Frame {
 
     /// The point of segment `a`-`b` nearest to the frame's place: its fraction of the way, and its squared metres.
     pub(super) fn nearest_on(&self, a: GridPoint, b: GridPoint) -> (f64, f64) {
+        if self.polar {
+            return self.nearest_round_pole(a, b);
+        }
         nearest_on_segment(self.offset(a), self.offset(b), (0.0, 0.0))
+    }
+
+    /// A square that [`Self::nearest_on`] does not go below for any edge in the box.
+    pub(super) fn least_square(&self, bounds: &Bounds) -> f64 {
+        let outside = |p: i64, low: i64, high: i64| (low - p).max(p - high).max(0) as f64;
+        let dx = outside(self.origin.x, bounds.low.x, bounds.high.x) * self.kx;
+        let dy = outside(self.origin.y, bounds.low.y, bounds.high.y) * self.ky;
+        // A hair less, so that rounding never makes it more; beside a pole only the latitude says anything.
+        (1.0 - 1e-9) * if self.polar { 0.99 * dy * dy } else { dx * dx + dy * dy }
+    }
+
+    /// Round a pole, edges that are straight in longitude and latitude are spirals: looked for in short pieces on the
+    /// flat map that has the pole in its middle, then closer and closer about the best.
+    fn nearest_round_pole(&self, a: GridPoint, b: GridPoint) -> (f64, f64) {
+        let pole = if self.origin.y < 0 { -90.0 } else { 90.0 };
+        let spot = |x: f64, y: f64| {
+            let reach = (pole - y / UNITS_PER_DEGREE).abs() * METERS_PER_DEGREE_AT_POLE;
+            let (sine, cosine) = ((x - self.origin.x as f64) / UNITS_PER_DEGREE).to_radians().sin_cos();
+            (reach * cosine, reach * sine)
+        };
+        let here = spot(self.origin.x as f64, self.origin.y as f64);
+        let along = |from: i64, to: i64, part: f64| from as f64 + part * (to - from) as f64;
+        let point = |part: f64| spot(along(a.x, b.x, part), along(a.y, b.y, part));
+        let pieces = ((b.x - a.x).abs() as f64 / UNITS_PER_DEGREE / 4.0).ceil().max(1.0);
+        let nearest = |from: f64, to: f64, pieces: f64| {
+            let cut = |k: f64| from + (to - from) * k / pieces;
+            let mut best = (from, f64::INFINITY);
+            let mut k = 0.0;
+            while k < pieces {
+                let (fraction, square) = nearest_on_segment(point(cut(k)), point(cut(k + 1.0)), here);
+                if square < best.1 {
+                    best = (cut(k + fraction), square);
+                }
+                k += 1.0;
+            }
+            best
+        };
+        let mut best = nearest(0.0, 1.0, pieces);
+        let mut width = 1.0 / pieces;
+        // Each round divides the piece by four and its bend by sixteen: from 15 m to below a millimetre.
+        for _ in 0..4 {
+            best = nearest((best.0 - width).max(0.0), (best.0 + width).min(1.0), 8.0);
+            width /= 4.0;
+        }
+        best
     }
 
     /// Metres, measured well, to the point at a fraction of the way from `a` to `b`.
@@ -176,7 +248,7 @@ pub(super) fn nearest_on_segment(a: (f64, f64), b: (f64, f64), p: (f64, f64)) ->
 }
 
 /// A box on the grid.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Bounds {
     pub(super) low: GridPoint,
     pub(super) high: GridPoint,
@@ -196,12 +268,18 @@ impl Bounds {
         }
     }
 
-    /// Whether it holds all of `other`.
-    pub(super) fn holds(&self, other: &Self) -> bool {
-        self.low.x <= other.low.x
-            && self.low.y <= other.low.y
-            && other.high.x <= self.high.x
-            && other.high.y <= self.high.y
+    /// Whether the two have a place in common.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.low.x <= other.high.x
+            && other.low.x <= self.high.x
+            && self.low.y <= other.high.y
+            && other.low.y <= self.high.y
+    }
+
+    /// The same box so much further east and north.
+    pub(super) fn moved(self, by: GridPoint) -> Self {
+        let moved = |p: GridPoint| GridPoint { x: p.x + by.x, y: p.y + by.y };
+        Self { low: moved(self.low), high: moved(self.high) }
     }
 
     /// The longitude in its middle.

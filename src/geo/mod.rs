@@ -10,19 +10,23 @@
 //! Start reading at [`fence::Tracker::observe`]: one call for each fix, and the whole room hangs on it.
 //! A region's meaning (quests, windows, stock) is no business of this room.
 
+pub mod area;
 pub mod corridor;
 pub mod decision;
 mod evidence;
 pub mod fence;
+pub mod geojson;
 pub mod index;
 mod memory;
 mod metric;
 mod observed;
+mod packed;
 pub mod plausibility;
 pub mod polygon;
 pub mod position;
 pub mod region;
 pub mod rules;
+mod ring;
 pub mod shape;
 mod standing;
 pub mod wake;

@@ -1,305 +1,174 @@
-//! Polygons with holes, and several of them: checked once when made, then only asked.
+//! Polygons with holes, one or several: what makes them sound, checked once before they become an [`Area`].
 //!
-//! Edges are straight in longitude and latitude (RFC 7946, 3.1.1); inside is even-odd over all rings of a polygon, so
-//! that the direction in which a ring was drawn means nothing. A polygon is closed: its edge belongs to it.
-//! Promise: membership is decided by exact whole-number tests; a shape across the antimeridian is one piece.
+//! Accepted is what OGC calls valid, and a little more: rings may touch one another in single points, a hole its
+//! outline too. Refused, not repaired, is what would not mean what was drawn: a repair would have to guess.
+//! Promise: the same rings in another order, direction or start give the same [`Area`], bit for bit.
 
-use super::metric::{Bounds, Frame, GridPoint, meters_per_unit2, on_segment, segments_cross, segments_touch, turn};
+use super::area::{Area, Side};
+use super::metric::{Bounds, FULL_TURN, GridPoint, on_segment, segments_cross, segments_touch, turn};
 use super::position::Position;
+use super::ring::{Ring, join_at_antimeridian};
 use super::shape::ShapeError;
 
-/// Most vertices in one shape, over all its rings.
-pub const VERTICES_MAX: usize = 10_000;
+/// Most vertices in one shape, over all its rings: the most detailed time zone has 15,041. Bounds what an unlucky
+/// order of edges can cost when they are checked against one another.
+pub const VERTICES_MAX: usize = 20_000;
 
-/// A closed line: at least three distinct vertices, the last joined to the first, not crossing itself.
-#[derive(Clone)]
-pub struct Ring {
-    points: Vec<GridPoint>,
+/// One polygon: the outer ring first, then its holes.
+pub type Rings = Vec<Vec<Position>>;
+
+/// Checks the rings of each part, and keeps them.
+pub(super) fn area_of(parts: &[Rings]) -> Result<Area, ShapeError> {
+    if parts.iter().flatten().map(Vec::len).sum::<usize>() > VERTICES_MAX {
+        return Err(ShapeError::TooManyVertices);
+    }
+    let mut polygons = parts.iter().map(|rings| polygon(rings)).collect::<Result<Vec<_>, _>>()?;
+    if polygons.is_empty() {
+        return Err(ShapeError::TooFewVertices);
+    }
+    put_together(&mut polygons);
+    let mut joined = polygons.clone();
+    join_at_antimeridian(joined.iter_mut().flatten());
+    refuse_crossings(&joined)?;
+    // Where parts lie is asked of them as they are, cuts and all.
+    let outlines = polygons.iter().map(|rings| alone(&rings[0])).collect::<Result<Vec<_>, _>>()?;
+    for (rings, outline) in polygons.iter().zip(&outlines) {
+        refuse_bad_holes(rings, outline)?;
+    }
+    if polygons.len() > 1 {
+        let whole = polygons.iter().map(|rings| Area::of(&[in_order(rings)])).collect::<Result<Vec<_>, _>>()?;
+        let shells: Vec<&Ring> = polygons.iter().map(|rings| &rings[0]).collect();
+        if some_within_another(&whole, &shells, |i| &polygons[i]) {
+            return Err(ShapeError::PartsOverlap);
+        }
+    }
+    let mut sorted: Vec<Vec<Ring>> = joined.iter().map(|rings| in_order(rings)).collect();
+    sorted.sort_by_cached_key(|rings| rings[0].at(0));
+    let low = sorted.iter().flatten().map(|ring| ring.bounds().low.x).min().unwrap_or(0);
+    let home = (low + FULL_TURN / 2).rem_euclid(FULL_TURN) - FULL_TURN / 2 - low;
+    let turned = |rings: Vec<Ring>| rings.into_iter().map(|ring| ring.turned(home)).collect();
+    let sorted: Vec<Vec<Ring>> = sorted.into_iter().map(turned).collect();
+    Area::of(&sorted)
 }
 
-impl Ring {
-    /// Takes the vertices in order; a repeated last vertex (as GeoJSON has it) is dropped, as are repeats in a row.
-    fn new(vertices: Vec<Position>) -> Result<Self, ShapeError> {
-        let mut points = unwrap_line(&vertices);
-        points.dedup();
-        // The way back to the start must not leave a whole turn over: that ring goes round a pole.
-        if let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) {
-            if first.turned_toward(last.x).x != first.x {
-                return Err(ShapeError::AroundPole);
-            }
-            if points.len() > 1 && first == last {
-                points.pop();
-            }
-        }
-        let mut distinct = points.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() < 3 {
-            return Err(ShapeError::TooFewVertices);
-        }
-        if points.windows(3).all(|w| turn(w[0], w[1], w[2]) == 0) {
-            return Err(ShapeError::ZeroArea);
-        }
-        Ok(Self { points })
+/// The rings of one part, the holes put where the outline is.
+fn polygon(rings: &[Vec<Position>]) -> Result<Vec<Ring>, ShapeError> {
+    let mut rings = rings.iter().map(|ring| Ring::new(ring));
+    let outline = rings.next().ok_or(ShapeError::TooFewVertices)??;
+    let home = outline.bounds().middle_x();
+    let mut all = vec![outline];
+    for hole in rings {
+        all.push(beside(hole?, home));
     }
+    Ok(all)
+}
 
-    /// Its vertices, the first not repeated.
-    pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        self.points.iter().map(|&p| Position::of_grid(p))
-    }
+/// The ring, by whole turns as near to that longitude as can be.
+fn beside(ring: Ring, x: i64) -> Ring {
+    let middle = ring.bounds().middle_x();
+    let dx = GridPoint { x: middle, y: 0 }.turned_toward(x).x - middle;
+    ring.turned(dx)
+}
 
-    /// Its edges; the last leads back to the first vertex.
-    fn edges(&self) -> impl Iterator<Item = (GridPoint, GridPoint)> + '_ {
-        self.points.iter().copied().zip(self.points.iter().copied().cycle().skip(1))
-    }
-
-    fn bounds(&self) -> Bounds {
-        Bounds::around(self.points.iter().copied()).expect("a ring was made with three vertices or more")
-    }
-
-    fn turned(self, dx: i64) -> Self {
-        Self { points: self.points.into_iter().map(|p| GridPoint { x: p.x + dx, y: p.y }).collect() }
-    }
-
-    /// Square units enclosed.
-    fn area(&self) -> f64 {
-        let o = self.points[0];
-        let twice: i128 = self.edges().map(|(a, b)| turn(o, a, b)).sum();
-        twice.unsigned_abs() as f64 / 2.0
+/// Puts all parts beside the widest one, so that together they span as little as can be.
+fn put_together(polygons: &mut [Vec<Ring>]) {
+    let turned_home = |rings: &[Ring]| {
+        let low = rings[0].bounds().low;
+        ((low.x + FULL_TURN / 2).rem_euclid(FULL_TURN), low.y)
+    };
+    let width = |rings: &[Ring]| {
+        let bounds = rings[0].bounds();
+        bounds.high.x - bounds.low.x
+    };
+    let key = |rings: &Vec<Ring>| (-width(rings), turned_home(rings));
+    let Some(home) = polygons.iter().min_by_key(|rings| key(rings)).map(|rings| rings[0].bounds().middle_x()) else {
+        return;
+    };
+    for rings in polygons {
+        let middle = rings[0].bounds().middle_x();
+        let dx = GridPoint { x: middle, y: 0 }.turned_toward(home).x - middle;
+        *rings = std::mem::take(rings).into_iter().map(|ring| ring.turned(dx)).collect();
     }
 }
 
-/// Puts each vertex within half a turn of the one before it, so that a line over the antimeridian does not jump.
-pub(super) fn unwrap_line(vertices: &[Position]) -> Vec<GridPoint> {
-    let mut x = vertices.first().map_or(0, |p| p.grid().x);
-    vertices
-        .iter()
-        .map(|p| {
-            let p = p.grid().turned_toward(x);
-            x = p.x;
-            p
+/// The outline counter-clockwise, the holes clockwise and sorted.
+fn in_order(rings: &[Ring]) -> Vec<Ring> {
+    let mut ordered: Vec<Ring> = rings.iter().enumerate().map(|(i, ring)| ring.clone().in_order(i == 0)).collect();
+    ordered[1..].sort_by_cached_key(|ring| (ring.at(0), ring.at(1)));
+    ordered
+}
+
+fn alone(ring: &Ring) -> Result<Area, ShapeError> {
+    Area::of(&[vec![ring.clone()]])
+}
+
+/// Holes lie within their outline and not within one another; crossings were refused before.
+fn refuse_bad_holes(rings: &[Ring], outline: &Area) -> Result<(), ShapeError> {
+    for hole in &rings[1..] {
+        let astray = hole.edges().any(|(a, b, _)| match (outline.side(a), outline.side(b)) {
+            (Side::Outside, _) => true,
+            (Side::Edge, Side::Edge) => side_of_middle(&rings[..1], a, b) == Side::Outside,
+            _ => false,
+        });
+        if astray {
+            return Err(ShapeError::HoleOutside);
+        }
+    }
+    let holes = rings[1..].iter().map(alone).collect::<Result<Vec<_>, _>>()?;
+    let bare: Vec<&Ring> = rings[1..].iter().collect();
+    if some_within_another(&holes, &bare, |i| &rings[i + 1..=i + 1]) {
+        return Err(ShapeError::HoleInHole);
+    }
+    Ok(())
+}
+
+/// Whether an outline has a corner or the middle of an edge within another of the areas, whose rings `rings` gives.
+fn some_within_another<'r>(areas: &[Area], outlines: &[&Ring], rings: impl Fn(usize) -> &'r [Ring]) -> bool {
+    let boxes: Vec<Bounds> = areas.iter().map(Area::bounds).collect();
+    let near = |a: &Bounds, b: &Bounds| {
+        [0, FULL_TURN, -FULL_TURN].into_iter().any(|turn| a.meets(&b.moved(GridPoint { x: turn, y: 0 })))
+    };
+    areas.iter().enumerate().any(|(i, area)| {
+        outlines.iter().enumerate().any(|(j, outline)| {
+            i != j
+                && near(&boxes[i], &boxes[j])
+                && outline.edges().any(|(a, b, _)| match (area.side(a), area.side(b)) {
+                    (Side::Inside, _) => true,
+                    (Side::Edge, Side::Edge) => side_of_middle(rings(i), a, b) == Side::Inside,
+                    _ => false,
+                })
         })
-        .collect()
+    })
 }
 
-/// One outer ring and its holes.
-#[derive(Clone)]
-pub struct Polygon {
-    rings: Vec<Ring>,
-    bounds: Bounds,
-}
-
-impl Polygon {
-    /// Takes the outer ring first, then the holes, in any direction; refuses what would not mean what was drawn.
-    pub fn new(rings: Vec<Vec<Position>>) -> Result<Self, ShapeError> {
-        let polygon = Self::with_rings(rings)?;
-        refuse_crossings(std::slice::from_ref(&polygon))?;
-        polygon.refuse_holes_outside()?;
-        Ok(polygon)
-    }
-
-    fn with_rings(rings: Vec<Vec<Position>>) -> Result<Self, ShapeError> {
-        if rings.iter().map(Vec::len).sum::<usize>() > VERTICES_MAX {
-            return Err(ShapeError::TooManyVertices);
-        }
-        let mut rings = rings.into_iter().map(Ring::new);
-        let outer = rings.next().ok_or(ShapeError::TooFewVertices)??;
-        let bounds = outer.bounds();
-        let mut all = vec![outer];
-        for hole in rings {
-            let hole = hole?;
-            let [middle, outer_middle] = [hole.bounds().middle_x(), bounds.middle_x()];
-            let dx = GridPoint { x: middle, y: 0 }.turned_toward(outer_middle).x - middle;
-            let hole = hole.turned(dx);
-            if !bounds.holds(&hole.bounds()) {
-                return Err(ShapeError::HoleOutside);
-            }
-            all.push(hole);
-        }
-        Ok(Self { rings: all, bounds })
-    }
-
-    /// Its rings, the outer first.
-    pub fn rings(&self) -> &[Ring] {
-        &self.rings
-    }
-
-    pub(super) fn bounds(&self) -> Bounds {
-        self.bounds
-    }
-
-    /// Vertices and the middles of edges of each hole must lie in the outer ring; crossings were refused before.
-    fn refuse_holes_outside(&self) -> Result<(), ShapeError> {
-        let (outer, holes) = self.rings.split_first().expect("made with an outer ring");
-        // Twice the size, so that the middle of an edge is on the grid too.
-        let double = |p: GridPoint| GridPoint { x: 2 * p.x, y: 2 * p.y };
-        let outer = Ring { points: outer.points.iter().copied().map(double).collect() };
-        let inside = |p: GridPoint| side_of(outer.edges(), p) != Side::Outside;
-        let middle = |a: GridPoint, b: GridPoint| GridPoint { x: a.x + b.x, y: a.y + b.y };
-        if holes.iter().all(|hole| hole.edges().all(|(a, b)| inside(double(a)) && inside(middle(a, b)))) {
-            Ok(())
-        } else {
-            Err(ShapeError::HoleOutside)
-        }
-    }
-
-    fn edges(&self) -> impl Iterator<Item = (GridPoint, GridPoint)> + '_ {
-        self.rings.iter().flat_map(Ring::edges)
-    }
-
-    fn side(&self, p: GridPoint) -> Side {
-        if self.bounds.holds(&p.into()) { side_of(self.edges(), p) } else { Side::Outside }
-    }
-
-    /// Metres from the frame's place to the nearest edge, inside positive.
-    fn signed_meters(&self, p: GridPoint) -> f64 {
-        let p = p.turned_toward(self.bounds.middle_x());
-        let sign = match self.side(p) {
-            Side::Inside => 1.0,
-            Side::Edge => return 0.0,
-            Side::Outside => -1.0,
-        };
-        let frame = Frame::at(p);
-        let mut best = (f64::INFINITY, 0.0, p, p);
-        for (a, b) in self.edges() {
-            let (fraction, square) = frame.nearest_on(a, b);
-            if square < best.0 {
-                best = (square, fraction, a, b);
-            }
-        }
-        let (_, fraction, a, b) = best;
-        sign * frame.measure(a, b, fraction)
-    }
-
-    /// Whether the straight way between two places has a point on an edge.
-    fn edge_touched_by(&self, from: GridPoint, to: GridPoint) -> bool {
-        let turned = from.turned_toward(self.bounds.middle_x());
-        let to = GridPoint { x: to.x + turned.x - from.x, y: to.y };
-        self.edges().any(|(a, b)| {
-            let apart = |a: i64, b: i64, c: i64, d: i64| a.max(b) < c.min(d) || c.max(d) < a.min(b);
-            !apart(a.x, b.x, turned.x, to.x) && !apart(a.y, b.y, turned.y, to.y) && segments_touch(a, b, turned, to)
-        })
-    }
-
-    fn square_meters(&self) -> f64 {
-        let (outer, holes) = self.rings.split_first().expect("made with an outer ring");
-        let units = outer.area() - holes.iter().map(Ring::area).sum::<f64>();
-        let middle = GridPoint { x: 0, y: (self.bounds.low.y + self.bounds.high.y) / 2 };
-        units.max(0.0) * meters_per_unit2(middle)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Inside,
-    Edge,
-    Outside,
-}
-
-/// Even-odd with a ray to the east. Exact; an edge counts for the half-open span of its latitudes, so that a ray
-/// through a vertex is counted once.
-fn side_of(edges: impl Iterator<Item = (GridPoint, GridPoint)>, p: GridPoint) -> Side {
+/// Where the middle of an edge lies that runs from edge to edge, on a grid twice as fine.
+fn side_of_middle(rings: &[Ring], a: GridPoint, b: GridPoint) -> Side {
+    let double = |p: GridPoint| GridPoint { x: 2 * p.x, y: 2 * p.y };
     let mut inside = false;
-    for (a, b) in edges {
-        if on_segment(a, b, p) {
-            return Side::Edge;
-        }
-        if (a.y > p.y) != (b.y > p.y) {
-            let left = turn(a, b, p) > 0;
-            inside ^= left == (b.y > a.y);
+    for turn_x in [0, 2 * FULL_TURN, -2 * FULL_TURN] {
+        let p = GridPoint { x: a.x + b.x + turn_x, y: a.y + b.y };
+        for (a, b, seam) in rings.iter().flat_map(Ring::edges) {
+            let (a, b) = (double(a), double(b));
+            if !seam && on_segment(a, b, p) {
+                return Side::Edge;
+            }
+            let (lower, upper) = if a.y <= b.y { (a, b) } else { (b, a) };
+            inside ^= (a.y > p.y) != (b.y > p.y) && turn(lower, upper, p) > 0;
         }
     }
     if inside { Side::Inside } else { Side::Outside }
 }
 
-/// One region in several parts, such as the islands of a sea fortress. A place is inside when a part holds it.
-#[derive(Clone)]
-pub struct MultiPolygon {
-    parts: Vec<Polygon>,
-    bounds: Bounds,
-}
-
-impl MultiPolygon {
-    /// Takes the rings of each part. Parts may meet in a point but not overlap: the seam would count as an edge.
-    pub fn new(parts: Vec<Vec<Vec<Position>>>) -> Result<Self, ShapeError> {
-        if parts.iter().flatten().map(Vec::len).sum::<usize>() > VERTICES_MAX {
-            return Err(ShapeError::TooManyVertices);
-        }
-        let mut polygons: Vec<Polygon> = Vec::with_capacity(parts.len());
-        for rings in parts {
-            let mut polygon = Polygon::with_rings(rings)?;
-            if let Some(first) = polygons.first() {
-                let middle = polygon.bounds.middle_x();
-                let dx = GridPoint { x: middle, y: 0 }.turned_toward(first.bounds.middle_x()).x - middle;
-                let rings: Vec<Ring> = polygon.rings.into_iter().map(|ring| ring.turned(dx)).collect();
-                let bounds = rings[0].bounds();
-                polygon = Polygon { rings, bounds };
-            }
-            polygons.push(polygon);
-        }
-        let bounds = polygons.iter().map(|p| p.bounds).reduce(Bounds::union).ok_or(ShapeError::TooFewVertices)?;
-        refuse_crossings(&polygons)?;
-        for (i, part) in polygons.iter().enumerate() {
-            part.refuse_holes_outside()?;
-            let holds = |other: &Polygon| other.rings[0].points.iter().any(|&p| part.side(p) == Side::Inside);
-            if polygons.iter().enumerate().any(|(j, other)| i != j && holds(other)) {
-                return Err(ShapeError::PartsOverlap);
-            }
-        }
-        Ok(Self { parts: polygons, bounds })
-    }
-
-    /// Its parts.
-    pub fn parts(&self) -> &[Polygon] {
-        &self.parts
-    }
-
-    pub(super) fn bounds(&self) -> Bounds {
-        self.bounds
-    }
-}
-
-/// What a place asks of one polygon or several alike.
-pub(super) trait Parts {
-    /// The polygons; never none.
-    fn polygons(&self) -> &[Polygon];
-
-    /// Metres to the nearest edge, inside positive. Parts do not overlap, so the greatest is the true one.
-    fn signed_distance(&self, p: &Position) -> f64 {
-        self.polygons().iter().map(|part| part.signed_meters(p.grid())).fold(f64::NEG_INFINITY, f64::max)
-    }
-
-    /// Whether the straight way between two places outside has a point in it.
-    fn touched_by(&self, from: GridPoint, to: GridPoint) -> bool {
-        self.polygons().iter().any(|part| part.edge_touched_by(from, to))
-    }
-
-    /// Metres: the radius of the circle of the same area.
-    fn size(&self) -> f64 {
-        let area: f64 = self.polygons().iter().map(Polygon::square_meters).sum();
-        (area / std::f64::consts::PI).sqrt()
-    }
-}
-
-impl Parts for Polygon {
-    fn polygons(&self) -> &[Polygon] {
-        std::slice::from_ref(self)
-    }
-}
-
-impl Parts for MultiPolygon {
-    fn polygons(&self) -> &[Polygon] {
-        &self.parts
-    }
-}
-
 /// An edge and where it belongs, for the sweep below.
+#[derive(Clone, Copy)]
 struct Edge {
     a: GridPoint,
     b: GridPoint,
     ring: usize,
     place: usize,
     ring_len: usize,
+    /// The same edge a turn further east.
+    copy: bool,
 }
 
 impl Edge {
@@ -315,7 +184,7 @@ impl Edge {
     }
 
     fn conflicts(&self, other: &Self) -> bool {
-        if self.ring != other.ring {
+        if self.ring != other.ring || self.copy != other.copy {
             return segments_cross(self.a, self.b, other.a, other.b);
         }
         match self.in_order(other) {
@@ -330,21 +199,28 @@ impl Edge {
 
 /// Refuses rings that cross or touch themselves, and rings that cross or run along one another.
 /// A sweep over the edges sorted by their west end: near linear for what people draw.
-fn refuse_crossings(polygons: &[Polygon]) -> Result<(), ShapeError> {
-    let rings = polygons.iter().flat_map(|p| &p.rings).enumerate();
+fn refuse_crossings(polygons: &[Vec<Ring>]) -> Result<(), ShapeError> {
+    let rings = polygons.iter().flatten().enumerate();
     let mut edges: Vec<Edge> = rings
         .flat_map(|(ring, r)| {
-            let ring_len = r.points.len();
-            r.edges().enumerate().map(move |(place, (a, b))| Edge { a, b, ring, place, ring_len })
+            let ring_len = r.corners.len();
+            let on_ground = r.edges().enumerate().filter(|(_, (_, _, seam))| !seam);
+            on_ground.map(move |(place, (a, b, _))| Edge { a, b, ring, place, ring_len, copy: false })
         })
         .collect();
+    let all = polygons.iter().flatten().map(Ring::bounds).reduce(Bounds::union);
+    if all.is_some_and(|all| all.high.x - all.low.x >= FULL_TURN) {
+        // Only then can edges meet that lie a turn apart.
+        let east = |p: GridPoint| GridPoint { x: p.x + FULL_TURN, y: p.y };
+        edges.extend(edges.clone().into_iter().map(|e| Edge { a: east(e.a), b: east(e.b), copy: true, ..e }));
+    }
     edges.sort_unstable_by_key(|e| e.a.x.min(e.b.x));
     for (i, edge) in edges.iter().enumerate() {
         let east = edge.a.x.max(edge.b.x);
         let (south, north) = (edge.a.y.min(edge.b.y), edge.a.y.max(edge.b.y));
         for other in edges[i + 1..].iter().take_while(|o| o.a.x.min(o.b.x) <= east) {
             let apart = other.a.y.max(other.b.y) < south || north < other.a.y.min(other.b.y);
-            if !apart && edge.conflicts(other) {
+            if !(apart || edge.copy && other.copy) && edge.conflicts(other) {
                 return Err(if edge.ring == other.ring { ShapeError::SelfCrossing } else { ShapeError::RingsCross });
             }
         }

@@ -3,9 +3,10 @@
 //! A shape is checked when it is made, with an error that tells its author what to change; afterwards it cannot be
 //! wrong, so the hot path asks no questions. Circles are geodesic on the ellipsoid.
 
+use super::area::{Area, Side};
 use super::corridor::Corridor;
 use super::metric::{Bounds, Envelope, Frame, GridPoint};
-use super::polygon::{MultiPolygon, Parts, Polygon};
+use super::polygon::area_of;
 use super::position::Position;
 use crate::units::Meters;
 
@@ -20,8 +21,8 @@ pub enum ShapeError {
     /// A ring of fewer than three, a line of fewer than two distinct vertices, or no ring at all.
     #[error("too few vertices: a ring needs three distinct ones, a line two")]
     TooFewVertices,
-    /// More than 10,000 over all rings.
-    #[error("more than 10,000 vertices: simplify the outline, 1 m is finer than any phone's GPS")]
+    /// More than 20,000 over all rings.
+    #[error("more than 20,000 vertices: simplify the outline, 1 m is finer than any phone's GPS")]
     TooManyVertices,
     /// All vertices on one line.
     #[error("the ring encloses nothing, all its vertices lie on one line: draw an area, or use a corridor")]
@@ -35,12 +36,18 @@ pub enum ShapeError {
     /// A hole is not within its outer ring.
     #[error("a hole lies outside its outer ring: the first ring is the outline, the others its holes")]
     HoleOutside,
+    /// A hole lies in another one.
+    #[error("a hole lies inside another hole: leave it out, or draw the island in the hole as a part of its own")]
+    HoleInHole,
     /// One part lies in another.
     #[error("one part lies inside another: leave the inner one out, or draw it as a hole")]
     PartsOverlap,
-    /// A ring goes round a pole.
-    #[error("the ring goes round a pole: use a circle there")]
+    /// A ring goes round the earth more than once.
+    #[error("the ring goes round the earth more than once: check its longitudes for jumps, or draw it in parts")]
     AroundPole,
+    /// More than two turns and a third.
+    #[error("the shape spans more than 858 degrees of longitude: split it")]
+    TooWide,
     /// Circle out of range.
     #[error("a radius must lie within 1 m to 100 km")]
     Radius,
@@ -53,7 +60,7 @@ pub enum ShapeError {
 }
 
 /// All places within a geodesic distance of one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Circle {
     center: Position,
     radius: Meters,
@@ -81,14 +88,12 @@ impl Circle {
 }
 
 /// A closed set on the ground: its edge belongs to it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub enum Shape {
     /// A geodesic circle.
     Circle(Circle),
-    /// An outline with holes.
-    Polygon(Polygon),
-    /// Several outlines with holes.
-    MultiPolygon(MultiPolygon),
+    /// One or several outlines with holes.
+    Area(Area),
     /// A line with a width.
     Corridor(Corridor),
 }
@@ -101,12 +106,12 @@ impl Shape {
 
     /// A polygon: the outer ring, then its holes, in either direction, closed or not.
     pub fn polygon(rings: Vec<Vec<Position>>) -> Result<Self, ShapeError> {
-        Polygon::new(rings).map(Self::Polygon)
+        area_of(&[rings]).map(Self::Area)
     }
 
-    /// Several polygons that do not overlap.
+    /// Several polygons that do not overlap; they may touch in points, and along the antimeridian where they were cut.
     pub fn multi_polygon(parts: Vec<Vec<Vec<Position>>>) -> Result<Self, ShapeError> {
-        MultiPolygon::new(parts).map(Self::MultiPolygon)
+        area_of(&parts).map(Self::Area)
     }
 
     /// A line with its full width.
@@ -114,20 +119,22 @@ impl Shape {
         Corridor::new(line, width).map(Self::Corridor)
     }
 
-    /// Metres to the edge, inside positive, zero on it. Within 1 cm up to 1 km from the edge; far from it, and within
-    /// 1 degree of a pole for other shapes than circles, only the sign and the size are to be trusted.
+    /// Metres to the edge, inside positive, zero on it. Within 1 cm up to 1 km from the edge; far from it only the sign
+    /// and the size are to be trusted.
     pub fn signed_distance(&self, position: &Position) -> Meters {
         Meters::lossy(match self {
             Self::Circle(circle) => circle.radius.get() - circle.center.distance(position).get(),
-            Self::Polygon(polygon) => polygon.signed_distance(position),
-            Self::MultiPolygon(parts) => parts.signed_distance(position),
+            Self::Area(area) => area.signed_distance(position),
             Self::Corridor(corridor) => corridor.signed_distance(position),
         })
     }
 
-    /// Whether the shape holds the place, edge included.
+    /// Whether the shape holds the place, edge included: the sign of [`Self::signed_distance`], sooner.
     pub fn holds(&self, position: &Position) -> bool {
-        self.signed_distance(position) >= Meters::ZERO
+        match self {
+            Self::Area(area) => area.side(position.grid()) != Side::Outside,
+            Self::Circle(_) | Self::Corridor(_) => self.signed_distance(position) >= Meters::ZERO,
+        }
     }
 
     /// Whether the straight way between two places outside touches the shape.
@@ -141,8 +148,7 @@ impl Shape {
                 let (fraction, _) = frame.nearest_on(from, to);
                 frame.measure(from, to, fraction) <= circle.radius.get()
             }
-            Self::Polygon(polygon) => polygon.touched_by(from, to),
-            Self::MultiPolygon(parts) => parts.touched_by(from, to),
+            Self::Area(area) => area.touched_by(from, to),
             Self::Corridor(corridor) => corridor.touched_by(from, to),
         }
     }
@@ -152,8 +158,7 @@ impl Shape {
     pub fn size(&self) -> Meters {
         Meters::lossy(match self {
             Self::Circle(circle) => circle.radius.get(),
-            Self::Polygon(polygon) => polygon.size(),
-            Self::MultiPolygon(parts) => parts.size(),
+            Self::Area(area) => area.size(),
             Self::Corridor(corridor) => corridor.half_width(),
         })
     }
@@ -162,8 +167,7 @@ impl Shape {
     pub(super) fn envelope(&self) -> Envelope {
         let (bounds, margin): (Bounds, f64) = match self {
             Self::Circle(circle) => (GridPoint::into(circle.center.grid()), circle.radius.get()),
-            Self::Polygon(polygon) => (polygon.bounds(), 0.0),
-            Self::MultiPolygon(parts) => (parts.bounds(), 0.0),
+            Self::Area(area) => (area.bounds(), 0.0),
             Self::Corridor(corridor) => (corridor.bounds(), corridor.half_width()),
         };
         bounds.envelope(margin)

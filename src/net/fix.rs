@@ -232,11 +232,13 @@ mod tests {
         let reply = FixReply {
             seq: Some(1),
             accepted: 1,
+            rings: Vec::new(),
             ignored: vec![IgnoredFix { index: 1, reason: "late" }],
             next: None,
         };
         let reply = batch.fate.of_all(reply);
-        let ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
+        let rings: Vec::new(),
+            ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
         assert_eq!((reply.seq, ignored), (Some(2), vec![(1, "bad_fix"), (2, "late")]));
     }
 

@@ -1,0 +1,233 @@
+//! Rings: from vertices as they were drawn to a closed line that may be reasoned about.
+//!
+//! The rules, where a drawing could be read in two ways:
+//! - An edge goes the shorter way round: one of more than 180 degrees of longitude crosses the antimeridian.
+//! - An edge from 180 to -180 (exactly a whole turn) is of no length on the ground. It is read as the whole turn that
+//!   it is in a drawing only along a pole, or beside an edge along the antimeridian (the corner of a rectangle round
+//!   the world), and only if the ring then closes.
+//! - A ring that goes once round the earth encloses the pole on its smaller side, by area on the map of longitude and
+//!   latitude; the equator encloses the north. A ring that goes round more than once is none.
+//! - Edges along a pole, and those by which a ring is closed through its pole, are seams: no edges on the ground.
+//!
+//! Promise: a [`Ring`] has at least three distinct corners, is not flat, and closes.
+
+use super::metric::{Bounds, FULL_TURN, GridPoint, turn};
+use super::position::Position;
+use super::shape::ShapeError;
+
+/// Latitude of a pole in units.
+pub(super) const POLE: i64 = FULL_TURN / 4;
+
+/// A corner, and what leaves it.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Corner {
+    pub(super) at: GridPoint,
+    /// Whether the edge from here to the next corner is none on the ground.
+    pub(super) seam: bool,
+}
+
+/// A closed line; the last corner leads back to the first.
+#[derive(Clone)]
+pub(super) struct Ring {
+    pub(super) corners: Vec<Corner>,
+}
+
+impl Ring {
+    /// Takes the vertices in order; a repeated last vertex (as GeoJSON has it) is dropped, as are repeats in a row.
+    pub(super) fn new(vertices: &[Position]) -> Result<Self, ShapeError> {
+        let mut drawn: Vec<GridPoint> = vertices.iter().map(Position::grid).collect();
+        drawn.dedup();
+        if drawn.len() > 1 && drawn.first() == drawn.last() {
+            drawn.pop();
+        }
+        let Some(&first) = drawn.first() else { return Err(ShapeError::TooFewVertices) };
+        let (mut points, mut gap) = unroll(&drawn, true);
+        if gap != 0 {
+            (points, gap) = unroll(&drawn, false);
+        }
+        points.dedup();
+        if points.len() > 1 && points.last().is_some_and(|last| last.x == first.x + gap && last.y == first.y) {
+            points.pop();
+        }
+        let mut distinct = points.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() < 3 {
+            return Err(ShapeError::TooFewVertices);
+        }
+        let mut corners: Vec<Corner> = points.iter().map(|&at| Corner { at, seam: false }).collect();
+        match gap.abs() {
+            0 => {}
+            FULL_TURN => corners = closed_through_pole(&points, gap),
+            _ => return Err(ShapeError::AroundPole),
+        }
+        let mut ring = Self { corners };
+        if (0..ring.corners.len()).all(|i| turn(ring.at(i), ring.at(i + 1), ring.at(i + 2)) == 0) {
+            return Err(ShapeError::ZeroArea);
+        }
+        for i in 0..ring.corners.len() {
+            let along_pole = ring.at(i).y.abs() == POLE && ring.at(i).y == ring.at(i + 1).y;
+            ring.corners[i].seam |= along_pole;
+        }
+        Ok(ring)
+    }
+
+    /// The place of a corner, counted round and round.
+    pub(super) fn at(&self, i: usize) -> GridPoint {
+        self.corners[i % self.corners.len()].at
+    }
+
+    /// Its edges, and whether each is a seam.
+    pub(super) fn edges(&self) -> impl Iterator<Item = (GridPoint, GridPoint, bool)> + '_ {
+        self.corners.iter().enumerate().map(|(i, corner)| (corner.at, self.at(i + 1), corner.seam))
+    }
+
+    /// The box round it.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds::around(self.corners.iter().map(|c| c.at)).expect("a ring was made with three vertices or more")
+    }
+
+    /// The same ring some whole turns further.
+    pub(super) fn turned(mut self, dx: i64) -> Self {
+        for corner in &mut self.corners {
+            corner.at.x += dx;
+        }
+        self
+    }
+
+    /// Twice the square units enclosed, positive when it runs counter-clockwise.
+    pub(super) fn twice_area(&self) -> i128 {
+        let o = self.at(0);
+        self.edges().map(|(a, b, _)| turn(o, a, b)).sum()
+    }
+
+    /// The one form of this ring: in that direction, from its lowest corner on.
+    pub(super) fn in_order(mut self, counter_clockwise: bool) -> Self {
+        if (self.twice_area() > 0) != counter_clockwise {
+            let n = self.corners.len();
+            let back = |i: usize| Corner { at: self.at(n - 1 - i), seam: self.corners[(2 * n - 2 - i) % n].seam };
+            self.corners = (0..n).map(back).collect();
+        }
+        let lowest = (0..self.corners.len()).min_by_key(|&i| self.corners[i].at).unwrap_or(0);
+        self.corners.rotate_left(lowest);
+        self
+    }
+}
+
+/// The way from one longitude to the next.
+fn step(from: i64, to: i64) -> i64 {
+    match to - from {
+        east if east > FULL_TURN / 2 => east - FULL_TURN,
+        west if west < -FULL_TURN / 2 => west + FULL_TURN,
+        short => short,
+    }
+}
+
+/// Puts each vertex beside the one before it, so that a line over the antimeridian does not jump.
+pub(super) fn unwrap_line(vertices: &[Position]) -> Vec<GridPoint> {
+    let drawn: Vec<GridPoint> = vertices.iter().map(Position::grid).collect();
+    unroll(&drawn, false).0
+}
+
+/// A closed line without jumps, and what is left over when it is back at its start: whole turns. With `whole_turns`
+/// an edge of exactly one turn counts as such where the rule above allows it.
+fn unroll(drawn: &[GridPoint], whole_turns: bool) -> (Vec<GridPoint>, i64) {
+    let n = drawn.len();
+    let at = |i: usize| drawn[i % n];
+    let mut x = drawn.first().map_or(0, |p| p.x);
+    let mut points = Vec::with_capacity(n);
+    for i in 0..n {
+        points.push(GridPoint { x, y: at(i).y });
+        let (from, to) = (at(i), at(i + 1));
+        let on_pole = from.y.abs() == POLE && from.y == to.y;
+        let beside_seam = at(i + n - 1).x == from.x || at(i + 2).x == to.x;
+        let whole = whole_turns && (to.x - from.x).abs() == FULL_TURN && (on_pole || beside_seam);
+        x += if whole { to.x - from.x } else { step(from.x, to.x) };
+    }
+    let gap = points.first().map_or(0, |first| x - first.x);
+    (points, gap)
+}
+
+/// Whether a ring that does not go round a pole was drawn clockwise; `None` for what has no direction.
+pub(super) fn runs_clockwise(vertices: &[Position]) -> Option<bool> {
+    let drawn: Vec<GridPoint> = vertices.iter().map(Position::grid).collect();
+    let (points, gap) = unroll(&drawn, true);
+    let origin = *points.first()?;
+    let twice: i128 = points.windows(2).map(|pair| turn(origin, pair[0], pair[1])).sum();
+    (gap == 0 && twice != 0).then_some(twice < 0)
+}
+
+/// Closes a line that goes once round the earth by way of the pole on its smaller side. The way up starts at the
+/// vertex nearest to that pole, so it meets nothing of the line.
+fn closed_through_pole(points: &[GridPoint], gap: i64) -> Vec<Corner> {
+    let n = points.len();
+    let wide = |i: usize| {
+        let (a, b) = (points[i], if i + 1 < n { points[i + 1] } else { points[0] });
+        let dx = if i + 1 < n { b.x - a.x } else { b.x + gap - a.x };
+        i128::from(dx) * i128::from(a.y + b.y)
+    };
+    let north = (0..n).map(wide).sum::<i128>() * i128::from(gap.signum()) >= 0;
+    let pole = if north { POLE } else { -POLE };
+    let nearest = (0..n).min_by_key(|&i| (pole - points[i].y).abs()).unwrap_or(0);
+    let edge = |at: GridPoint| Corner { at, seam: false };
+    let later = points[..nearest].iter().map(|p| GridPoint { x: p.x + gap, y: p.y });
+    let mut corners: Vec<Corner> = points[nearest..].iter().copied().chain(later).map(edge).collect();
+    let start = points[nearest];
+    let seam = |x: i64, y: i64| Corner { at: GridPoint { x, y }, seam: true };
+    corners.push(seam(start.x + gap, start.y));
+    if start.y != pole {
+        corners.extend([seam(start.x + gap, pole), seam(start.x, pole)]);
+    }
+    corners
+}
+
+/// Joins what was cut at the antimeridian: stretches of it along which exactly two edges run, from either side, become
+/// seams. Returns whether there was one.
+pub(super) fn join_at_antimeridian<'r>(rings: impl Iterator<Item = &'r mut Ring>) -> bool {
+    let mut rings: Vec<&mut Ring> = rings.collect();
+    let on_it =
+        |a: GridPoint, b: GridPoint| a.x == b.x && a.y != b.y && (a.x - FULL_TURN / 2).rem_euclid(FULL_TURN) == 0;
+    let stretches = |rings: &[&mut Ring]| -> Vec<[i64; 2]> {
+        let edges = rings.iter().flat_map(|ring| ring.edges()).filter(|&(a, b, seam)| !seam && on_it(a, b));
+        let mut found: Vec<[i64; 2]> = edges.map(|(a, b, _)| [a.y.min(b.y), a.y.max(b.y)]).collect();
+        found.sort_unstable();
+        found
+    };
+    let mut ends: Vec<i64> = stretches(&rings).into_iter().flatten().collect();
+    if ends.len() < 4 {
+        return false;
+    }
+    ends.sort_unstable();
+    ends.dedup();
+    for ring in &mut rings {
+        let mut corners = Vec::with_capacity(ring.corners.len());
+        for (i, &corner) in ring.corners.iter().enumerate() {
+            corners.push(corner);
+            let (a, b) = (corner.at, ring.at(i + 1));
+            if !corner.seam && on_it(a, b) {
+                let within = ends.iter().filter(|&&y| a.y.min(b.y) < y && y < a.y.max(b.y));
+                let mut between: Vec<Corner> =
+                    within.map(|&y| Corner { at: GridPoint { x: a.x, y }, seam: false }).collect();
+                if a.y > b.y {
+                    between.reverse();
+                }
+                corners.extend(between);
+            }
+        }
+        ring.corners = corners;
+    }
+    let all = stretches(&rings);
+    let twice =
+        |stretch: [i64; 2]| all.partition_point(|s| *s <= stretch) - all.partition_point(|s| *s < stretch) == 2;
+    let mut joined = false;
+    for ring in rings {
+        for i in 0..ring.corners.len() {
+            let (a, b) = (ring.at(i), ring.at(i + 1));
+            if !ring.corners[i].seam && on_it(a, b) && twice([a.y.min(b.y), a.y.max(b.y)]) {
+                ring.corners[i].seam = true;
+                joined = true;
+            }
+        }
+    }
+    joined
+}
