@@ -74,6 +74,7 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
         }
         Command::Token(command) => cli::token::run(&command, &clock, out),
         Command::Quest(command) => cli::quest::run(&command, out),
+        Command::Fence(command) => cli::fence::run(&command, out),
     }
 }
 

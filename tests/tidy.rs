@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ids",
             "units",
             "clock",
+            "geo",
             "content",
             "persist",
             "verify",

@@ -5,6 +5,7 @@
 
 pub mod demo;
 mod exit;
+pub mod fence;
 pub mod migrate;
 mod output;
 pub mod quest;
@@ -85,6 +86,9 @@ pub enum Command {
     /// Quest files
     #[command(subcommand)]
     Quest(quest::QuestCommand),
+    /// Regions and the decisions of their fences
+    #[command(subcommand)]
+    Fence(fence::FenceCommand),
     /// Read a journal and check its promises
     Verify(verify::VerifyArgs),
     /// Make a journal, or bring its schema up to date

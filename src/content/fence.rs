@@ -9,11 +9,14 @@ use super::report::Fault;
 use super::resolved::window;
 use super::spot::{At, Spot};
 use super::values::{Length, Span};
+use crate::geo::geojson::Feature;
 use crate::geo::region::{OuterRing, Region};
 use crate::geo::rules::{Confirm, FenceRules};
+use crate::ids::RegionId;
 use crate::units::{Meters, MetersPerSecond};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +131,20 @@ impl Fence {
     }
 }
 
+/// The region of a GeoJSON feature, by the `fence` block among its properties if there is one. The error is a
+/// sentence for people.
+pub fn region_of(feature: Feature) -> Result<Region, String> {
+    let Feature { id, shape, properties } = feature;
+    let told = |reason: String| format!("feature \"{id}\": {reason}");
+    let region = Region::new(RegionId::new(&id).map_err(|error| told(error.to_string()))?, shape);
+    let Some(written) = properties.get("fence") else { return Ok(region) };
+    // JSON is YAML, so one reader serves both kinds of file.
+    let fence: At<Fence> = serde_saphyr::from_str(&written.to_string())
+        .map_err(|error| told(format!("fence: {}", UserMessageFormatter.format_message(error.without_snippet()))))?;
+    Fence::applied(&fence, region, FenceRules::default(), None)
+        .map_err(|fault| told(format!("fence: {}", fault.help.unwrap_or(fault.message))))
+}
+
 fn bad(spot: Spot, help: impl Into<String>) -> Fault {
     Fault::new(code::BAD_FENCE, spot, "these rules cannot be used").help(help)
 }
@@ -137,7 +154,6 @@ mod tests {
     use super::*;
     use crate::geo::position::Position;
     use crate::geo::shape::Shape;
-    use crate::ids::RegionId;
 
     fn region(text: &str) -> Result<Region, Fault> {
         let fence: At<Fence> = serde_saphyr::from_str(text).expect("of the right form");

@@ -232,13 +232,12 @@ mod tests {
         let reply = FixReply {
             seq: Some(1),
             accepted: 1,
-            rings: Vec::new(),
             ignored: vec![IgnoredFix { index: 1, reason: "late" }],
+            rings: Vec::new(),
             next: None,
         };
         let reply = batch.fate.of_all(reply);
-        let rings: Vec::new(),
-            ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
+        let ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
         assert_eq!((reply.seq, ignored), (Some(2), vec![(1, "bad_fix"), (2, "late")]));
     }
 

@@ -1,0 +1,84 @@
+//! Decisions in the words of people.
+
+use crate::geo::decision::{Asked, Decision, Finding, State, TransitionKind, Why};
+use crate::ids::RegionId;
+
+/// A region, or one of its rings.
+pub(super) fn place(region: &RegionId, ring: Option<&str>) -> String {
+    match ring {
+        Some(ring) => format!("{region} ({ring})"),
+        None => region.to_string(),
+    }
+}
+
+/// A transition in a word.
+pub(super) fn kind(kind: TransitionKind) -> &'static str {
+    match kind {
+        TransitionKind::Enter { .. } => "enter",
+        TransitionKind::Exit { .. } => "exit",
+        TransitionKind::Dwell { .. } => "dwell",
+        TransitionKind::Cross { .. } => "cross",
+        TransitionKind::Along { .. } => "along",
+    }
+}
+
+/// What a decision that changed nothing found.
+pub(super) fn finding(decision: &Decision) -> &'static str {
+    match decision.after {
+        State::Outside => "outside",
+        State::Maybe => "maybe",
+        State::Inside => "inside",
+    }
+}
+
+/// Where the fix lay.
+fn measured(distance: f64, accuracy: f64, probability: f64) -> String {
+    let side = if distance < 0.0 { "outside" } else { "inside" };
+    format!("{:.1} m {side} at {accuracy:.0} m accuracy, p {probability:.2}", distance.abs())
+}
+
+/// What was measured, asked and concluded.
+pub(super) fn why(decision: &Decision) -> String {
+    let Decision { distance, accuracy, probability, fixes, asked, .. } = decision;
+    let measured = measured(distance.get(), accuracy.get(), *probability);
+    let coming = decision.before != State::Inside && decision.distance.get() >= 0.0;
+    let conclusion = match decision.finding {
+        Finding::Decided | Finding::Closed if coming => match asked.enter_sure {
+            Some(sure) if *probability >= sure && *fixes <= 1 => format!("{sure} is enough alone"),
+            _ => format!("{} ({})", threshold(asked, true), votes(*fixes, asked)),
+        },
+        Finding::Decided | Finding::Closed => match asked.exit_sure {
+            Some(sure) if *probability <= sure && *fixes <= 1 => format!("{sure} is enough alone"),
+            _ => format!("{} ({})", threshold(asked, false), votes(*fixes, asked)),
+        },
+        Finding::Counted => format!("{} ({})", threshold(asked, coming), votes(*fixes, asked)),
+        Finding::Agrees => "as known".to_owned(),
+        Finding::Unclear => format!("between {} and {}: does not tell", asked.exit_at, asked.enter_at),
+        Finding::Guarded => "at the edge again too soon after the last exit there".to_owned(),
+        Finding::Inaccurate => format!("less accurate than {:.0} m: decides nothing", asked.max_accuracy.get()),
+        Finding::TooFast => "too fast: decides nothing".to_owned(),
+    };
+    let closed = if decision.finding == Finding::Closed { "; but it is shut" } else { "" };
+    format!("{measured}; {conclusion}{closed}")
+}
+
+fn threshold(asked: &Asked, coming: bool) -> String {
+    if coming {
+        format!("at least {}", asked.enter_at)
+    } else {
+        format!("at most {} and {:.1} m outside", asked.exit_at, asked.margin.get())
+    }
+}
+
+fn votes(fixes: u8, asked: &Asked) -> String {
+    match asked.of {
+        0 => format!("{fixes} fixes, for {} s asked", asked.for_ms / 1_000),
+        of if of == asked.need => format!("{fixes} of {of} in a row"),
+        of => format!("{fixes} of {} among {of}", asked.need),
+    }
+}
+
+/// Of a transition without a decision of its own: a stay, a crossing, a window.
+pub(super) fn evidence(why: &Why) -> String {
+    format!("{}; {}", why.rule.name(), measured(why.distance.get(), why.accuracy.get(), why.probability))
+}
