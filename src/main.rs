@@ -68,6 +68,10 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             telemetry::install(&log, terminal)?;
             runtime()?.block_on(cli::verify::run(&args, out))
         }
+        Command::Why(args) => {
+            telemetry::install(&log, terminal)?;
+            runtime()?.block_on(cli::why::run(&args, out))
+        }
         Command::Migrate(args) => {
             telemetry::install(&log, terminal)?;
             runtime()?.block_on(cli::migrate::run(&args, out))

@@ -36,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "units",
             "clock",
             "geo",
+            "quest",
             "content",
             "persist",
             "verify",

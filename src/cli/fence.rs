@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 mod report;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(super) mod words;
 
 use report::Trace;
 
@@ -49,7 +49,7 @@ pub struct TraceArgs {
     /// The version of the plausibility rules
     #[arg(long, default_value_t = RuleSet::CURRENT.version, value_name = "VERSION")]
     pub rules: u16,
-    /// Print every decision, also those that changed nothing
+    /// Print every decision, also those that changed nothing, and fixes that did not count
     #[arg(long)]
     pub all: bool,
     /// Print JSON: one line for each fix, with every decision, and a last one with the sums

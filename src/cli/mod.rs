@@ -13,6 +13,7 @@ pub mod replay;
 pub mod serve;
 pub mod token;
 pub mod verify;
+pub mod why;
 
 pub use exit::Exit;
 pub use output::Output;
@@ -91,6 +92,8 @@ pub enum Command {
     Fence(fence::FenceCommand),
     /// Read a journal and check its promises
     Verify(verify::VerifyArgs),
+    /// Say what a player was given, where they were seen, and on what evidence
+    Why(why::WhyArgs),
     /// Make a journal, or bring its schema up to date
     Migrate(migrate::MigrateArgs),
 }

@@ -84,7 +84,7 @@ test("an event arrives, and its why bears distance, accuracy, rule and time", as
   const open = page.locator("#events details.why[open] .why-body");
   await open.waitFor();
   assert.match(await open.innerText(),
-    /[\d.]+ k?m (inside|outside) the edge, accuracy [\d.]+ k?m, [\d.]+ % sure, rule: \S.*, \d\d:\d\d:\d\d/);
+    /[\d.]+ k?m (inside|outside) the edge, accuracy [\d.]+ k?m, [\d.]+ % sure( \(\d+ % asked\))?(, \d+ fixes agree)?, rule: \S.*, \d\d:\d\d:\d\d/);
   assert.equal(await open.locator("svg circle.gauge-acc").count(), 1, "the gauge shows the circle of accuracy");
   await page.evaluate(() => document.querySelector("#events details.why[open] summary").click());
 });

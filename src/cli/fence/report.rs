@@ -74,11 +74,11 @@ impl Trace {
             let (time, transitions) = (fix.time(), observed.transitions.as_slice());
             return out.json(&Line { fix: number, account, time, decisions, transitions });
         }
-        let clock = self.clock(fix.time());
+        let clock = words::clock(self.start, fix.time());
         let mut row = |region: &str, what: &str, why: &str| {
             out.line(format_args!("{clock:>8}  {number:>6}  {region:<20} {what:<18} {why}"))
         };
-        if let Fate::Held(reason) | Fate::Refused(reason) = observed.fate {
+        if let (true, Fate::Held(reason) | Fate::Refused(reason)) = (self.all, &observed.fate) {
             row("", account.fate, reason.code())?;
         }
         for decision in decisions.iter().filter(|decision| self.all && decision.finding != Finding::Decided) {
@@ -111,11 +111,5 @@ impl Trace {
             ("decisions", self.sums.decisions.to_string()),
             ("transitions", listed(&self.sums.transitions)),
         ])
-    }
-
-    /// Hours, minutes and seconds since the first fix.
-    fn clock(&self, time: Timestamp) -> String {
-        let seconds = self.start.map_or(0, |start| time.since(start).as_secs());
-        format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::geo::decision::{Asked, Decision, Finding, State, TransitionKind, Why};
 use crate::ids::RegionId;
+use crate::quest::evidence::Evidence;
+use crate::units::Timestamp;
 
 /// A region, or one of its rings.
-pub(super) fn place(region: &RegionId, ring: Option<&str>) -> String {
+pub(in crate::cli) fn place(region: &RegionId, ring: Option<&str>) -> String {
     match ring {
         Some(ring) => format!("{region} ({ring})"),
         None => region.to_string(),
@@ -12,7 +14,7 @@ pub(super) fn place(region: &RegionId, ring: Option<&str>) -> String {
 }
 
 /// A transition in a word.
-pub(super) fn kind(kind: TransitionKind) -> &'static str {
+pub(in crate::cli) fn kind(kind: TransitionKind) -> &'static str {
     match kind {
         TransitionKind::Enter { .. } => "enter",
         TransitionKind::Exit { .. } => "exit",
@@ -23,7 +25,7 @@ pub(super) fn kind(kind: TransitionKind) -> &'static str {
 }
 
 /// What a decision that changed nothing found.
-pub(super) fn finding(decision: &Decision) -> &'static str {
+pub(in crate::cli) fn finding(decision: &Decision) -> &'static str {
     match decision.after {
         State::Outside => "outside",
         State::Maybe => "maybe",
@@ -38,7 +40,7 @@ fn measured(distance: f64, accuracy: f64, probability: f64) -> String {
 }
 
 /// What was measured, asked and concluded.
-pub(super) fn why(decision: &Decision) -> String {
+pub(in crate::cli) fn why(decision: &Decision) -> String {
     let Decision { distance, accuracy, probability, fixes, asked, .. } = decision;
     let measured = measured(distance.get(), accuracy.get(), *probability);
     let coming = decision.before != State::Inside && decision.distance.get() >= 0.0;
@@ -79,6 +81,21 @@ fn votes(fixes: u8, asked: &Asked) -> String {
 }
 
 /// Of a transition without a decision of its own: a stay, a crossing, a window.
-pub(super) fn evidence(why: &Why) -> String {
+pub(in crate::cli) fn evidence(why: &Why) -> String {
     format!("{}; {}", why.rule.name(), measured(why.distance.get(), why.accuracy.get(), why.probability))
+}
+
+/// What the journal keeps of a decision.
+pub(in crate::cli) fn of_evidence(why: &Evidence) -> String {
+    let measured = measured(why.distance.get(), why.accuracy.get(), why.probability);
+    let threshold = why.threshold.map(|threshold| format!(", {threshold} asked")).unwrap_or_default();
+    let fixes = if why.fixes > 1 { format!(", {} fixes agree", why.fixes) } else { String::new() };
+    let flags = if why.flags.is_empty() { String::new() } else { format!(" ({})", why.flags.join(", ")) };
+    format!("{}: {measured}{threshold}{fixes}; plausible {:.2}{flags}, rules {}", why.rule, why.score, why.rules)
+}
+
+/// Hours, minutes and seconds since a start.
+pub(in crate::cli) fn clock(start: Option<Timestamp>, time: Timestamp) -> String {
+    let seconds = start.map_or(0, |start| time.since(start).as_secs());
+    format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }

@@ -66,12 +66,16 @@ export function sureness(why) {
   return why.distance >= 0 ? why.probability : 1 - why.probability;
 }
 
-/** "12.3 m inside the edge, accuracy 5.0 m, 99 % sure, rule: sure, 14:03:12". @param {any} why Evidence */
+const asPercent = (/** @type {number} */ share) => `${Math.round(share * 100)} %`;
+
+/** "12.3 m inside the edge, accuracy 5.0 m, 99 % sure (95 % asked), rule: sure, 14:03:12". @param {any} why Evidence */
 export function whySentence(why) {
   const side = why.distance >= 0 ? "inside" : "outside";
   const sure = Math.min(99.9, sureness(why) * 100);
   const percent = sure > 99 && sure < 99.9 ? sure.toFixed(1) : String(Math.round(sure));
-  return `${metres(why.distance)} ${side} the edge, accuracy ${metres(why.accuracy)}, ${percent} % sure, `
+  const asked = why.threshold == null ? "" : ` (${asPercent(why.distance >= 0 ? why.threshold : 1 - why.threshold)} asked)`;
+  const fixes = why.fixes > 1 ? `, ${why.fixes} fixes agree` : "";
+  return `${metres(why.distance)} ${side} the edge, accuracy ${metres(why.accuracy)}, ${percent} % sure${asked}${fixes}, `
     + `rule: ${why.rule}, ${clock(why.fix_time)}`;
 }
 
