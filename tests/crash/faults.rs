@@ -47,6 +47,7 @@ async fn verify_finds_every_planted_fault_and_none_in_a_sound_folder() {
     let sound = folder.verify().await;
     assert_eq!(sound.status.code(), Some(0), "the sound folder was to be found sound: {sound:?}");
     assert_eq!(verdict(&sound)["pending"], 0, "nothing was to be under way: {sound:?}");
+    each_award_has_its_reason(&folder, ground.records()[0].player.as_str()).await;
     for (name, plant, check) in FAULTS {
         let damaged = folder.copy("damaged");
         let mut planting = Plant::open(&damaged.data()).await;
@@ -60,6 +61,23 @@ async fn verify_finds_every_planted_fault_and_none_in_a_sound_folder() {
         assert!(is_named, "{name}: \"{check}\" was to speak of {entity}, not {differences}");
         say(&format!("found: {name} ({check} of {entity})"));
     }
+}
+
+/// `waystone why` tells where the fences saw a player, on what evidence, and what followed; and where no one was.
+async fn each_award_has_its_reason(folder: &Folder, player: &str) {
+    let told = folder.why(player).await;
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
+    let said = |start: &str| -> Vec<&Value> {
+        lines.iter().filter(|line| line["what"].as_str().is_some_and(|what| what.starts_with(start))).collect()
+    };
+    assert!(!said("came to").is_empty() && !said("team completed").is_empty(), "{text}");
+    for came in said("came to") {
+        let asked = came["why"]["threshold"].as_f64().unwrap_or(1.0);
+        assert!(came["why"]["probability"].as_f64().is_some_and(|probability| probability >= asked), "{came}");
+    }
+    assert_eq!(folder.why("nobody-of-that-name").await.status.code(), Some(1));
 }
 
 fn verdict(output: &Output) -> Value {

@@ -92,6 +92,13 @@ impl Folder {
         waystone(&args).await
     }
 
+    /// What `waystone why` says of a player.
+    pub(crate) async fn why(&self, player: &str) -> Output {
+        let flags = self.flags();
+        let args: Vec<&str> = ["why", player, "--json"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+        waystone(&args).await
+    }
+
     /// What servers have said on standard error.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.root.join("err")).unwrap_or_default()
