@@ -164,6 +164,14 @@ impl Corridor {
     }
 }
 
+/// What the index asks of a corridor.
+impl Corridor {
+    /// Calls `f` with each piece of the line in order.
+    pub(super) fn each_piece(&self, mut f: impl FnMut(GridPoint, GridPoint)) {
+        self.line.windows(2).for_each(|pair| f(pair[0], pair[1]));
+    }
+}
+
 /// Which checkpoints of one corridor were passed: a bit each.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Passed {

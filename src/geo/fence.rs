@@ -209,8 +209,8 @@ impl Tracker {
             }
         };
         match walk.before.filter(|_| walk.way) {
-            Some(before) => index.between(before.fix.position(), fix.position()).for_each(&mut meet),
-            None => index.near(fix.position(), Meters::ZERO).for_each(&mut meet),
+            Some(before) => index.between(before.fix.position(), fix.position()).for_each(|region| meet(region)),
+            None => index.near(fix.position(), Meters::ZERO).for_each(|region| meet(region)),
         }
         self.last = Some(walk.here);
         self.heard = Some(now);

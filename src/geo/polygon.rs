@@ -143,7 +143,7 @@ impl Polygon {
         }
     }
 
-    fn edges(&self) -> impl Iterator<Item = (GridPoint, GridPoint)> + '_ {
+    pub(super) fn edges(&self) -> impl Iterator<Item = (GridPoint, GridPoint)> + '_ {
         self.rings.iter().flat_map(Ring::edges)
     }
 

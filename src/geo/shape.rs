@@ -4,7 +4,7 @@
 //! wrong, so the hot path asks no questions. Circles are geodesic on the ellipsoid.
 
 use super::corridor::Corridor;
-use super::metric::{Bounds, Envelope, Frame, GridPoint};
+use super::metric::{Bounds, Frame, GridPoint};
 use super::polygon::{MultiPolygon, Parts, Polygon};
 use super::position::Position;
 use crate::units::Meters;
@@ -157,16 +157,31 @@ impl Shape {
             Self::Corridor(corridor) => corridor.half_width(),
         })
     }
+}
 
-    /// A box in degrees that holds the shape.
-    pub(super) fn envelope(&self) -> Envelope {
-        let (bounds, margin): (Bounds, f64) = match self {
-            Self::Circle(circle) => (GridPoint::into(circle.center.grid()), circle.radius.get()),
+/// What the index asks of a shape.
+impl Shape {
+    /// A box round its places or line, and how many metres the shape reaches beyond it.
+    pub(super) fn bounds_and_margin(&self) -> (Bounds, f64) {
+        match self {
+            Self::Circle(circle) => (circle.center.grid().into(), circle.radius.get()),
             Self::Polygon(polygon) => (polygon.bounds(), 0.0),
             Self::MultiPolygon(parts) => (parts.bounds(), 0.0),
             Self::Corridor(corridor) => (corridor.bounds(), corridor.half_width()),
+        }
+    }
+
+    /// Calls `f` with each edge of each ring in order, or each piece of a corridor's line; unwrapped like the bounds.
+    pub(super) fn each_edge(&self, mut f: impl FnMut(GridPoint, GridPoint)) {
+        let polygons = match self {
+            Self::Circle(_) => &[],
+            Self::Polygon(polygon) => polygon.polygons(),
+            Self::MultiPolygon(parts) => parts.polygons(),
+            Self::Corridor(corridor) => return corridor.each_piece(f),
         };
-        bounds.envelope(margin)
+        for (a, b) in polygons.iter().flat_map(Polygon::edges) {
+            f(a, b);
+        }
     }
 }
 
