@@ -2,11 +2,11 @@
 //! whole when something is published; a reader never waits.
 
 use crate::content::Published;
-use crate::geo::index::RegionIndex;
+use crate::geo::index::{Change, RegionIndex};
 use crate::geo::plausibility::RuleSet;
 use crate::geo::region::Region;
 use crate::geo::wake::WakeIndex;
-use crate::ids::{QuestId, RegionId, StepId};
+use crate::ids::{QuestId, StepId};
 use crate::quest::catalog::Catalog;
 use crate::quest::definition::{Quest, QuestRef, Verb};
 use arc_swap::ArcSwap;
@@ -22,7 +22,6 @@ pub struct Content {
     pub index: RegionIndex,
     /// The places of each version, for phones that sleep.
     pub wake: BTreeMap<QuestRef, Arc<WakeIndex>>,
-    regions: BTreeMap<RegionId, Region>,
 }
 
 /// The current content; cheap to clone.
@@ -38,15 +37,15 @@ struct Inner {
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content").field("regions", &self.regions.len()).finish_non_exhaustive()
+        f.debug_struct("Content").field("regions", &self.index.len()).finish_non_exhaustive()
     }
 }
 
 impl Default for World {
     fn default() -> Self {
         let index = RegionIndex::build(Vec::new());
-        let (catalog, wake, regions) = (Catalog::default(), BTreeMap::new(), BTreeMap::new());
-        let content = ArcSwap::from_pointee(Content { catalog, index, wake, regions });
+        let (catalog, wake) = (Catalog::default(), BTreeMap::new());
+        let content = ArcSwap::from_pointee(Content { catalog, index, wake });
         Self(Arc::new(Inner { content, trial: AtomicU16::new(0) }))
     }
 }
@@ -70,14 +69,14 @@ impl World {
     /// Adds published versions of quests.
     pub fn publish(&self, published: Vec<Published>) {
         let now = self.content();
-        let (mut catalog, mut wake, mut regions) = (now.catalog.clone(), now.wake.clone(), now.regions.clone());
+        let (mut catalog, mut wake, mut changes) = (now.catalog.clone(), now.wake.clone(), Vec::new());
         for quest in published {
             wake.insert(quest.quest.quest.clone(), Arc::new(for_phones(&quest)));
             catalog = catalog.with(quest.quest);
-            regions.extend(quest.regions.into_iter().map(|region| (region.id.clone(), region)));
+            changes.extend(quest.regions.into_iter().map(Change::Put));
         }
-        let index = RegionIndex::build(regions.values().cloned().collect());
-        self.0.content.store(Arc::new(Content { catalog, index, wake, regions }));
+        let index = now.index.with(changes);
+        self.0.content.store(Arc::new(Content { catalog, index, wake }));
     }
 }
 

@@ -93,12 +93,11 @@ impl Area {
         Ok(Self(Arc::new(stored)))
     }
 
-    /// The edges on the ground, in the order of the rings; those of one ring may run past +-180 degrees, and what was
-    /// only drawn (along a pole, along a cut at the antimeridian) is left out.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the index, which cuts areas into cells"))]
+    /// All edges in the order of the rings, each ring closed; they may run past +-180 degrees. Seams are among them:
+    /// on both sides of one is the same, so whoever counts crossings counts them too.
     pub(super) fn edges(&self) -> impl Iterator<Item = (GridPoint, GridPoint)> + '_ {
         let all = self.0.chunks().flat_map(|(edges, _)| edges);
-        all.filter(|&i| !self.0.is_seam(i)).map(|i| (self.0.points.at(i), self.0.points.at(i + 1)))
+        all.map(|i| (self.0.points.at(i), self.0.points.at(i + 1)))
     }
 
     /// The rings as they are kept, and whether each is an outline: its holes follow it.

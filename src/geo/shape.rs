@@ -5,7 +5,7 @@
 
 use super::area::{Area, Side};
 use super::corridor::Corridor;
-use super::metric::{Bounds, Envelope, Frame, GridPoint};
+use super::metric::{Bounds, Frame, GridPoint};
 use super::polygon::area_of;
 use super::position::Position;
 use crate::units::Meters;
@@ -162,15 +162,26 @@ impl Shape {
             Self::Corridor(corridor) => corridor.half_width(),
         })
     }
+}
 
-    /// A box in degrees that holds the shape.
-    pub(super) fn envelope(&self) -> Envelope {
-        let (bounds, margin): (Bounds, f64) = match self {
-            Self::Circle(circle) => (GridPoint::into(circle.center.grid()), circle.radius.get()),
+/// What the index asks of a shape.
+impl Shape {
+    /// A box round its places or line, and how many metres the shape reaches beyond it.
+    pub(super) fn bounds_and_margin(&self) -> (Bounds, f64) {
+        match self {
+            Self::Circle(circle) => (circle.center.grid().into(), circle.radius.get()),
             Self::Area(area) => (area.bounds(), 0.0),
             Self::Corridor(corridor) => (corridor.bounds(), corridor.half_width()),
-        };
-        bounds.envelope(margin)
+        }
+    }
+
+    /// Calls `f` with each edge of each ring in order, or each piece of a corridor's line; unwrapped like the bounds.
+    pub(super) fn each_edge(&self, mut f: impl FnMut(GridPoint, GridPoint)) {
+        match self {
+            Self::Circle(_) => {}
+            Self::Area(area) => area.edges().for_each(|(a, b)| f(a, b)),
+            Self::Corridor(corridor) => corridor.pieces().for_each(|(a, b)| f(a, b)),
+        }
     }
 }
 

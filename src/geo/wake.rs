@@ -265,7 +265,8 @@ fn cover(shape: &Shape) -> (Position, f64) {
     if let Shape::Circle(circle) = shape {
         return (*circle.center(), circle.radius().get());
     }
-    let e = shape.envelope();
+    let (bounds, margin) = shape.bounds_and_margin();
+    let e = bounds.envelope(margin);
     let (south, north) = (e.south.max(-90.0), e.north.min(90.0));
     let at = |lon: f64, lat: f64| Position::new(lon - 360.0 * (lon / 360.0).round(), lat);
     let circle = |center: Position, corners: &[(f64, f64)]| {

@@ -95,7 +95,7 @@ fn walking_through_is_one_enter_and_one_exit() {
         scene.at(-150.0 + 1.4 * f64::from(step), f64::from(step));
     }
     assert_eq!(scene.told(), ["+a", "+b", "-a", "-b"]);
-    assert!(scene.tracker.memory.is_empty());
+    assert_eq!(scene.tracker.inside().count(), 0);
 }
 
 #[test]

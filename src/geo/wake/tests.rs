@@ -147,7 +147,8 @@ proptest! {
         let Some(shape) = shape(kind, lon, lat, size) else { return Ok(()) };
         let spot = Spot::of(&region(0, shape.clone(), 0.0), false);
         // Places all over the shape's box: whatever the shape holds, the circle holds.
-        let e = shape.envelope();
+        let (bounds, margin) = shape.bounds_and_margin();
+        let e = bounds.envelope(margin);
         for (x, y) in (0..=20).flat_map(|x| (0..=20).map(move |y| (f64::from(x) / 20.0, f64::from(y) / 20.0))) {
             let place = at(e.west + x * (e.east - e.west), e.south + y * (e.north - e.south));
             if shape.holds(&place) {
