@@ -171,8 +171,12 @@ pub enum Finding {
     Counted,
     /// It would enter, but the last exit at the edge is not long enough ago.
     Guarded,
+    /// It would count, but a jump was not long ago.
+    Wary,
     /// Less accurate than the region allows; it decides nothing.
     Inaccurate,
+    /// Far less accurate than a fix just before; it decides nothing.
+    Dim,
     /// Faster than the region allows; it decides nothing.
     TooFast,
     /// It decided, but the region is closed: nobody is told.

@@ -21,6 +21,8 @@ pub(super) struct Sample {
     pub(super) fix: Fix,
     /// Metres per second: the greater of what the phone says and what the way since the last fix implies.
     pub(super) speed: f64,
+    /// Whether it is too coarse beside the fixes before it.
+    pub(super) dim: bool,
 }
 
 impl Sample {
@@ -31,7 +33,7 @@ impl Sample {
 
     /// Whether this fix may decide anything for the region: accurate and slow enough.
     pub(super) fn decides(&self, region: &Region) -> bool {
-        self.fix.believed_accuracy() <= region.accuracy_limit() && self.slow_enough(region)
+        !self.dim && self.fix.believed_accuracy() <= region.accuracy_limit() && self.slow_enough(region)
     }
 }
 

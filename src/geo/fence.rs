@@ -77,6 +77,10 @@ pub struct Tracker {
     /// The index whose regions are in `memory`.
     generation: Option<u64>,
     calm: Option<Calm>,
+    /// Accuracy and event time of the last fix that was not dim.
+    clear: Option<(Meters, Timestamp)>,
+    /// Event time until which a jump makes us wary.
+    wary_until: Option<Timestamp>,
     /// Event time of the earliest dwell that is armed.
     next_dwell: Option<Timestamp>,
     /// Server time of the earliest opening or closing of what is remembered.
@@ -203,7 +207,11 @@ impl Tracker {
         if self.last.is_some_and(|last| fix.time().since(last.fix.time()) >= EXPIRY) {
             self.expire(&mut told.transitions);
         }
-        let walk = self.walk(fix, flags.contains(&Reason::Jump));
+        let jumped = flags.contains(&Reason::Jump);
+        if jumped {
+            self.wary_until = Some(fix.time() + self.gate.rules().wary_after_jump);
+        }
+        let walk = self.walk(fix, jumped);
         self.follow_hours(now, &mut told.transitions);
         if !self.calm_at(fix, ground) {
             self.judge(&walk, now, ground, &mut told);
@@ -286,10 +294,24 @@ impl Tracker {
         transitions
     }
 
-    fn walk(&self, fix: &Fix, jumped: bool) -> Walk {
+    /// Whether a fix is dim; one that is not sets what is known.
+    fn is_dim(&mut self, fix: &Fix) -> bool {
+        let accuracy = fix.believed_accuracy().get();
+        if let (Some(rule), Some((known, at))) = (self.gate.rules().dim, self.clear) {
+            let grown = known.get() + rule.growth.get() * fix.time().since(at).as_secs_f64();
+            if accuracy > rule.times * grown {
+                return true;
+            }
+        }
+        self.clear = Some((fix.believed_accuracy(), fix.time()));
+        false
+    }
+
+    fn walk(&mut self, fix: &Fix, jumped: bool) -> Walk {
+        let dim = self.is_dim(fix);
         let said = fix.speed().map_or(0.0, |speed| speed.get());
         let Some(before) = self.last else {
-            return Walk { here: Sample { fix: *fix, speed: said }, before: None, way: false, jumped: false };
+            return Walk { here: Sample { fix: *fix, speed: said, dim }, before: None, way: false, wary: false };
         };
         let implied = if jumped { implied_speed(&before.fix, fix) } else { self.gate.pace() };
         let way = !jumped
@@ -297,8 +319,8 @@ impl Tracker {
             && fix.time().since(before.fix.time()) <= WAY_GAP_MAX
             && fix.believed_accuracy() <= WAY_ACCURACY_MAX
             && before.fix.believed_accuracy() <= WAY_ACCURACY_MAX;
-        let jumped = jumped && self.gate.rules().wary_after_jump;
-        Walk { here: Sample { fix: *fix, speed: said.max(implied) }, before: Some(before), way, jumped }
+        let wary = self.wary_until.is_some_and(|until| fix.time() < until);
+        Walk { here: Sample { fix: *fix, speed: said.max(implied), dim }, before: Some(before), way, wary }
     }
 
     /// Tells which remembered regions opened or closed.

@@ -22,8 +22,8 @@ pub(super) struct Walk {
     pub(super) here: Sample,
     pub(super) before: Option<Sample>,
     pub(super) way: bool,
-    /// The fix was held against the last one; only the one before agreed.
-    pub(super) jumped: bool,
+    /// A jump was not long ago: nothing is decided yet.
+    pub(super) wary: bool,
 }
 
 impl Walk {
@@ -151,7 +151,9 @@ impl Memory {
         self.rings.resize(region.rings.len(), Standing::default());
         let own = Evidence::of(region, &walk.here.fix);
         let distance = own.distance;
-        let undecided = if !walk.here.slow_enough(region) {
+        let undecided = if walk.here.dim {
+            Some(Finding::Dim)
+        } else if !walk.here.slow_enough(region) {
             Some(Finding::TooFast)
         } else if walk.here.decides(region) {
             None
@@ -236,7 +238,7 @@ impl Edge<'_> {
         let step = match undecided {
             Some(finding) => Step { finding, transition: None, fixes: 0 },
             None => {
-                let sight = Sight { jumped: walk.jumped, first: || self.is_first_sight(walk) };
+                let sight = Sight { wary: walk.wary, first: || self.is_first_sight(walk) };
                 standing.step(evidence, &self.region.rules, sight)
             }
         };

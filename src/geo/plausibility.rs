@@ -15,7 +15,7 @@ mod rule_set;
 mod shadow;
 
 use cadence::Cadence;
-pub use rule_set::RuleSet;
+pub use rule_set::{Dim, RuleSet};
 pub use shadow::{Difference, Shadow};
 
 /// How far a fix may be ahead of the server.

@@ -39,8 +39,8 @@ pub(super) struct Standing {
 
 /// What there is to know of a fix besides its evidence.
 pub(super) struct Sight<F> {
-    /// It was held against the last one, and only the fix before agreed: being sure alone is not enough then.
-    pub(super) jumped: bool,
+    /// A jump was not long ago: fixes are counted, and decide nothing.
+    pub(super) wary: bool,
     /// Whether nothing was known of this edge before; asked only when the first fix speaks for an enter.
     pub(super) first: F,
 }
@@ -104,7 +104,13 @@ impl Standing {
             let finding = if lean == Lean::Unclear { Finding::Unclear } else { Finding::Agrees };
             return Step::quiet(finding, count);
         }
-        let sure = matches!(lean, Lean::SurelyInside | Lean::SurelyOutside) && !sight.jumped;
+        if before == 0 && self.inside.is_none() {
+            self.first_sight = (sight.first)();
+        }
+        if sight.wary {
+            return Step::quiet(Finding::Wary, count);
+        }
+        let sure = matches!(lean, Lean::SurelyInside | Lean::SurelyOutside);
         let agreed = self.confirmed(count, evidence.time, rules.confirm);
         if self.inside.is_some() {
             let Some(rule) = decided(sure, agreed) else { return Step::quiet(Finding::Counted, count) };
@@ -112,9 +118,6 @@ impl Standing {
             *self = Self { left, ..Self::default() };
             let kind = TransitionKind::Exit { cause: ExitCause::Fixes };
             return Step { finding: Finding::Decided, transition: Some((kind, rule)), fixes: count };
-        }
-        if before == 0 {
-            self.first_sight = (sight.first)();
         }
         // At first sight nothing tells a wild first fix from a true one, so being sure is not enough.
         let Some(rule) = decided(sure && !self.first_sight, agreed) else {

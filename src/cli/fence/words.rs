@@ -57,7 +57,9 @@ pub(in crate::cli) fn why(decision: &Decision) -> String {
         Finding::Agrees => "as known".to_owned(),
         Finding::Unclear => format!("between {} and {}: does not tell", asked.exit_at, asked.enter_at),
         Finding::Guarded => "at the edge again too soon after the last exit there".to_owned(),
+        Finding::Wary => "too soon after a jump to decide".to_owned(),
         Finding::Inaccurate => format!("less accurate than {:.0} m: decides nothing", asked.max_accuracy.get()),
+        Finding::Dim => "far less accurate than just before: decides nothing".to_owned(),
         Finding::TooFast => "too fast: decides nothing".to_owned(),
     };
     let closed = if decision.finding == Finding::Closed { "; but it is shut" } else { "" };

@@ -238,12 +238,26 @@ def at_edge(region, s, a):
     return sure(abs(s) - CM <= band, abs(s) + CM <= band, region.id)
 
 
+def dim_fixes(fixes, fates):
+    """Which accepted fixes are far less accurate than what was known just before, grown at a brisk walk."""
+    known, found = None, []
+    for fix, fate in zip(fixes, fates):
+        dim = False
+        if fate in ("accepted", "jumped"):
+            dim = known is not None and fix.accuracy > 3 * (known.accuracy + 2.5 * (fix.seconds - known.seconds))
+            known = known if dim else fix
+        found.append(dim)
+    return found
+
+
 def fence(region, fixes, fates):
     """The transitions of one region, as (fix, kind, cause, rule, distance)."""
     found = []
     inside = first = False
     streak = 0
     left, left_at_edge = -math.inf, False
+    wary_until = -math.inf
+    dims = dict(zip(map(id, fixes), dim_fixes(fixes, fates)))
     before, before_speed = None, (0.0, 0.0)
     for i, (fix, fate) in enumerate(zip(fixes, fates)):
         if fate not in ("accepted", "jumped"):
@@ -251,11 +265,14 @@ def fence(region, fixes, fates):
         speed = (0.0, 0.0) if before is None else (implied(before, fix, -CM), implied(before, fix, CM))
         last, last_speed = before, before_speed
         before, before_speed = fix, speed
-        if not decides(region, fix, speed):
+        if fate == "jumped":
+            wary_until = fix.seconds + 10
+        wary = fix.seconds < wary_until
+        if dims[id(fix)] or not decides(region, fix, speed):
             continue
         s = region.distance(fix.place)
         to = lean(region, s, fix.accuracy)
-        last_decides = last is not None and decides(region, last, last_speed)
+        last_decides = last is not None and not dims[id(last)] and decides(region, last, last_speed)
         was_inside = inside
         if not inside:
             if "in" not in to.split():
@@ -267,8 +284,8 @@ def fence(region, fixes, fates):
                     )
                 streak += 1
                 guarded = fix.seconds - left < 30 and left_at_edge and at_edge(region, s, fix.accuracy)
-                certain = to == "sure in" and not first and fate != "jumped"
-                if (certain or streak >= 2) and not guarded:
+                certain = to == "sure in" and not first
+                if (certain or streak >= 2) and not guarded and not wary:
                     cause = "already_inside" if first else "fixes"
                     found.append((i, "enter", cause, "already_inside" if first else "sure" if certain else "twice", s))
                     inside, streak = True, 0
@@ -276,8 +293,8 @@ def fence(region, fixes, fates):
             streak = 0
         else:
             streak += 1
-            certain = to == "sure out" and fate != "jumped"
-            if certain or streak >= 2:
+            certain = to == "sure out"
+            if (certain or streak >= 2) and not wary:
                 found.append((i, "exit", "fixes", "sure" if certain else "twice", s))
                 inside, streak = False, 0
                 left, left_at_edge = fix.seconds, at_edge(region, s, fix.accuracy)

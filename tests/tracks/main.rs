@@ -2,6 +2,8 @@
 //! tracks is what the tracker tells, fix by fix. `data/tracks/make_expected.py` made the tables without our code.
 //! Promise: [`load`] is all another test needs to send the same tracks through another door.
 
+mod made;
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
