@@ -10,6 +10,7 @@ pub mod code;
 mod condition;
 pub mod file;
 pub(crate) mod names;
+mod places;
 mod read;
 pub mod report;
 mod resolve;
@@ -20,6 +21,7 @@ mod step;
 pub mod values;
 
 pub use check::check;
+pub use places::places;
 pub use report::{Fault, Report, Severity};
 pub use resolve::{Published, publish};
 
