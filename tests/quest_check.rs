@@ -107,6 +107,13 @@ const BROKEN: &[Broken] = &[
     ("radius: 30", "radius: 30, fence: { dwell: 60s }", "bad-fence", 8),
     ("radius: 30", "radius: 30, fence: { rings: { far: 9km } }", "bad-fence", 8),
     ("width: 40", "width: 300km", "bad-length", 11),
+    ("radius: 30", "geojson: { type: Point, coordinates: [1, 1], radius: 30 }", "place-with-two-shapes", 8),
+    ("center: [24.95, 60.16], radius: 30", "geojson: { type: Point, coordinates: [1, 1] }", "place-without-shape", 8),
+    ("center: [24.95, 60.16], radius: 30", "geojson: { type: Point, coordinates: [[1, 1]], radius: 30 }", "bad-position", 8),
+    ("center: [24.95, 60.16], radius: 30", "geojson: { type: Line, coordinates: [1, 1] }", "syntax", 8),
+    ("center: [24.95, 60.16], radius: 30", "geojson: { type: Feature, geometry: {} }", "syntax", 8),
+    ("center: [24.95, 60.16], radius: 30", "geojson: { type: MultiPolygon, coordinates: [[[[1, 1], [2, 2], [2, 1], [1, 2]]]] }", "self-crossing", 8),
+    ("center: [24.95, 60.16], radius: 30", "geojson: { type: Polygon,\n      coordinates: [[[1, 1],\n      [2, 95], [2, 1]]] }", "bad-position", 10),
 ];
 
 #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! `quest check` and `quest schema`.
+//! `quest check`, `quest places` and `quest schema`.
 
 use super::{Exit, Output};
 use crate::content::{self, Report};
@@ -10,12 +10,20 @@ use std::path::{Path, PathBuf};
 
 /// The largest quest file read; the demo's has 10 kB.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The largest GeoJSON file read.
+const GEOJSON_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Quest files.
 #[derive(Debug, Subcommand)]
 pub enum QuestCommand {
     /// Say what would not work, line by line
     Check(CheckArgs),
+    /// Print the places block for a GeoJSON file, as drawn in a map editor
+    Places {
+        /// GeoJSON file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Print the JSON Schema, for editors
     Schema,
 }
@@ -50,6 +58,7 @@ struct Unreadable {
 pub fn run(command: &QuestCommand, out: &mut Output) -> anyhow::Result<Exit> {
     match command {
         QuestCommand::Check(args) => check(args, out),
+        QuestCommand::Places { file } => places(file, out),
         QuestCommand::Schema => {
             out.line(serde_json::to_string_pretty(&content::schema())?)?;
             Ok(Exit::Done)
@@ -61,7 +70,7 @@ fn check(args: &CheckArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let (mut files, mut unreadable) = (Vec::new(), Vec::new());
     for path in &args.files {
         let file = path.display().to_string();
-        match read(path) {
+        match read(path, BYTES_MAX) {
             Ok(text) => files.push(content::check(&text, &file)),
             Err(error) => unreadable.push(Unreadable { file, reason: format!("{error:#}") }),
         }
@@ -82,6 +91,20 @@ fn check(args: &CheckArgs, out: &mut Output) -> anyhow::Result<Exit> {
     })
 }
 
+fn places(path: &Path, out: &mut Output) -> anyhow::Result<Exit> {
+    let text = read(path, GEOJSON_BYTES_MAX).with_context(|| path.display().to_string())?;
+    match content::places(&text) {
+        Ok(block) => out.line(block.trim_end())?,
+        Err(faults) => {
+            for fault in faults {
+                out.error(format_args!("{}: {fault}", path.display()))?;
+            }
+            return Ok(Exit::Faults);
+        }
+    }
+    Ok(Exit::Done)
+}
+
 fn print(findings: &Findings, out: &mut Output) -> std::io::Result<()> {
     for report in &findings.files {
         out.line(report.render(out.terminal().color).trim_end())?;
@@ -100,10 +123,10 @@ fn print(findings: &Findings, out: &mut Output) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+fn read(path: &Path, bytes_max: u64) -> anyhow::Result<String> {
     let mut text = String::new();
     let file = std::fs::File::open(path).context("cannot be read")?;
-    let bytes = file.take(BYTES_MAX + 1).read_to_string(&mut text).context("cannot be read")?;
-    anyhow::ensure!(bytes as u64 <= BYTES_MAX, "has more than {BYTES_MAX} bytes; is this a quest file?");
+    let bytes = file.take(bytes_max + 1).read_to_string(&mut text).context("cannot be read")?;
+    anyhow::ensure!(bytes as u64 <= bytes_max, "has more than {bytes_max} bytes; is this the right file?");
     Ok(text)
 }

@@ -136,6 +136,26 @@ fn quest_check_draws_faults_and_tells_them_by_its_code() {
 }
 
 #[test]
+fn quest_places_prints_a_block_or_all_faults() {
+    let folder = folder("places");
+    let file = folder.join("drawn.geojson");
+    let places = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        let (mut out, result, errors) = paper(Terminal::default());
+        let exit = quest::run(&quest::QuestCommand::Places { file: file.clone() }, &mut out).expect("printed");
+        (exit, result.text(), errors.text())
+    };
+    let (exit, block, _) = places(r#"{"type":"Point","coordinates":[24.95,60.16],"radius":30}"#);
+    assert_eq!(
+        (exit, block.as_str()),
+        (Exit::Done, "places:\n  feature-1:\n    center: [24.95,60.16]\n    radius: 30.0\n")
+    );
+    let (exit, block, errors) = places(r#"{"type":"FeatureCollection","features":[{},{}]}"#);
+    assert_eq!((exit, block.as_str(), errors.lines().count()), (Exit::Faults, "", 2), "{errors}");
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
 fn quest_schema_is_json() {
     let (mut out, result, _) = paper(Terminal::default());
     quest::run(&quest::QuestCommand::Schema, &mut out).expect("printed");

@@ -62,7 +62,7 @@ codes! {
     BAD_TEAM_SIZE Error "bad-team-size" "Write `team_size: [smallest, largest]`, both at least 1; leave it out with `mode: solo`."
     NO_TIME Error "no-time" "A time limit is longer than zero."
     BAD_LANGUAGE Error "bad-language" "Use a language tag such as `en`, `fi` or `pt-BR`, each once."
-    PLACE_WITHOUT_SHAPE Error "place-without-shape" "Give the place a `center` and `radius`, a `polygon`, or a `line` and `width`."
+    PLACE_WITHOUT_SHAPE Error "place-without-shape" "Give the place a `center` and `radius`, a `polygon`, a `line` and `width`, or a `geojson`."
     PLACE_WITH_TWO_SHAPES Error "place-with-two-shapes" "Keep one of the shapes; make a second place for the other."
     BAD_POSITION Error "bad-position" "Positions are [longitude, latitude] in degrees: up to 180 and up to 90."
     BAD_LENGTH Error "bad-length" "Radius, width and `within` are more than 0 and at most 100 km."

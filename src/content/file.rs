@@ -120,11 +120,13 @@ pub struct Requires {
     pub quest: At<String>,
 }
 
-/// A place: a circle (`center` and `radius`), an area (`polygon`), or a way (`line` and `width`).
+/// A place: a circle (`center` and `radius`), an area (`polygon`), a way (`line` and `width`), or a shape from a map
+/// editor (`geojson`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    { "required": ["center", "radius"] }, { "required": ["polygon"] }, { "required": ["line", "width"] }
+    { "required": ["center", "radius"] }, { "required": ["polygon"] }, { "required": ["line", "width"] },
+    { "required": ["geojson"] }
 ]))]
 pub struct Place {
     /// The middle of a circle: `[longitude, latitude]`.
@@ -137,6 +139,8 @@ pub struct Place {
     pub line: Option<At<Vec<At<[f64; 2]>>>>,
     /// The full width of the way in metres, half of it on either side.
     pub width: Option<At<Length>>,
+    /// A shape pasted from a map editor: what stands under `geometry` in its GeoJSON.
+    pub geojson: Option<At<Geometry>>,
     /// Sent to players only when a step there is open.
     #[serde(default)]
     pub hidden: bool,
@@ -144,6 +148,37 @@ pub struct Place {
     pub name: Option<At<Words>>,
     /// How fixes are judged there, rings around it, and when it counts.
     pub fence: Option<At<Fence>>,
+}
+
+/// A geometry as GeoJSON has it: a Polygon, a MultiPolygon, a Point with `radius`, or a LineString with `width`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Geometry {
+    /// What kind of shape it is.
+    #[serde(rename = "type")]
+    pub kind: At<GeometryKind>,
+    /// `[longitude, latitude]`, or lists of it, as deep as the kind wants.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub coordinates: At<Coords>,
+    /// Of a Point: the radius of the circle in metres.
+    pub radius: Option<At<Length>>,
+    /// Of a LineString: its full width in metres, half of it on either side.
+    pub width: Option<At<Length>>,
+    /// The box that some editors write; not read.
+    pub bbox: Option<Vec<f64>>,
+}
+
+/// The geometries that can be a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum GeometryKind {
+    /// A circle, with `radius`.
+    Point,
+    /// A way, with `width`.
+    LineString,
+    /// An area: its outline, then its holes.
+    Polygon,
+    /// Several areas that are one place.
+    MultiPolygon,
 }
 
 /// Something given at the end of a run.

@@ -11,6 +11,7 @@ mod condition;
 pub mod fence;
 pub mod file;
 pub(crate) mod names;
+mod places;
 mod read;
 pub mod report;
 mod resolve;
@@ -21,6 +22,7 @@ mod step;
 pub mod values;
 
 pub use check::check;
+pub use places::places;
 pub use report::{Fault, Report, Severity};
 pub use resolve::{Published, publish};
 

@@ -5,10 +5,11 @@
 //! Promise: an [`Outline`] has a sound shape and a GeoJSON geometry of the very same numbers.
 
 use super::code::{self, Code};
-use super::file::Place;
+use super::file::{Geometry, GeometryKind, Place};
 use super::report::Fault;
 use super::spot::{At, Spot};
 use super::values::{Coords, Length};
+use crate::geo::geojson::export_geometry;
 use crate::geo::position::Position;
 use crate::geo::shape::{Shape, ShapeError};
 use crate::units::Meters;
@@ -16,6 +17,8 @@ use serde_json::{Value, json};
 
 /// Longitude and latitude in degrees.
 type LonLat = [f64; 2];
+/// Corners in a row.
+type Ring = Vec<At<LonLat>>;
 /// Metres in a degree of latitude; good enough to tell a small place from a large one.
 const DEGREE_M: f64 = 111_320.0;
 
@@ -37,19 +40,23 @@ impl Outline {
         let circle = place.center.as_ref().map(|at| at.spot).or(place.radius.as_ref().map(|at| at.spot));
         let way = place.line.as_ref().map(|at| at.spot).or(place.width.as_ref().map(|at| at.spot));
         let area = place.polygon.as_ref().map(|at| at.spot);
-        let mut shapes: Vec<Spot> = [circle, area, way].into_iter().flatten().collect();
+        let pasted = place.geojson.as_ref().map(|at| at.spot);
+        let mut shapes: Vec<Spot> = [circle, area, way, pasted].into_iter().flatten().collect();
         shapes.sort();
         if let [_, second, ..] = shapes.as_slice() {
             let message = format!("place \"{}\" has two shapes", name.value);
             return Err(Fault::new(code::PLACE_WITH_TWO_SHAPES, *second, message).help("keep one of them"));
         }
+        if let Some(geometry) = &place.geojson {
+            return Self::pasted(name, geometry);
+        }
         match (&place.center, &place.radius, &place.polygon, &place.line, &place.width) {
             (Some(center), Some(radius), ..) => Self::circle(name, center, radius),
-            (_, _, Some(corners), ..) => Self::area(name, corners),
+            (_, _, Some(corners), ..) => Self::area(name, corners.spot, vec![rings_of(corners)?]),
             (_, _, _, Some(line), Some(width)) => Self::way(name, line, width),
             _ => {
                 let message = format!("place \"{}\" has no complete shape", name.value);
-                let help = "add center and radius, or polygon, or line and width";
+                let help = "add center and radius, or polygon, or line and width, or geojson";
                 Err(Fault::new(code::PLACE_WITHOUT_SHAPE, name.spot, message).help(help))
             }
         }
@@ -62,15 +69,46 @@ impl Outline {
         Ok(Self { shape, geojson, size: radius.0, reach: None })
     }
 
-    fn area(name: &At<String>, corners: &At<Coords>) -> Result<Self, Fault> {
-        let rings = rings_of(corners)?;
-        let positions = rings.iter().map(|ring| ring.iter().map(position).collect::<Result<Vec<_>, _>>());
-        let shape = Shape::polygon(positions.collect::<Result<_, _>>()?)
-            .map_err(|error| shape_fault(name, corners.spot, error))?;
-        let closed: Vec<Vec<LonLat>> = rings.iter().map(|ring| closed(ring)).collect();
-        let size = closed.first().map_or(0.0, |shell| shorter_side(shell));
-        let geojson = json!({ "type": "Polygon", "coordinates": closed });
+    /// An area of one or several parts; one part without anything else is written as it was drawn.
+    fn area(name: &At<String>, spot: Spot, parts: Vec<Vec<Ring>>) -> Result<Self, Fault> {
+        let ring = |ring: &Ring| ring.iter().map(position).collect::<Result<Vec<_>, _>>();
+        let part = |rings: &Vec<Ring>| rings.iter().map(ring).collect::<Result<Vec<_>, _>>();
+        let positions = parts.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        let shape = Shape::multi_polygon(positions).map_err(|error| shape_fault(name, spot, error))?;
+        let side = |rings: &Vec<Ring>| rings.first().map_or(0.0, |shell| shorter_side(&closed(shell)));
+        let size = parts.iter().map(side).fold(0.0, f64::max);
+        let geojson = match parts.as_slice() {
+            [rings] => {
+                let rings: Vec<Vec<LonLat>> = rings.iter().map(|ring| closed(ring)).collect();
+                json!({ "type": "Polygon", "coordinates": rings })
+            }
+            _ => export_geometry(&shape),
+        };
         Ok(Self { shape, geojson, size, reach: None })
+    }
+
+    /// What an editor drew.
+    fn pasted(name: &At<String>, geometry: &At<Geometry>) -> Result<Self, Fault> {
+        let corners = &geometry.coordinates;
+        let missing = |what: &str| {
+            let message = format!("place \"{}\" has no complete shape", name.value);
+            Fault::new(code::PLACE_WITHOUT_SHAPE, geometry.spot, message)
+                .help(format!("add {what} beside coordinates"))
+        };
+        match geometry.kind.value {
+            GeometryKind::Point => {
+                Self::circle(name, &pair(corners)?, geometry.radius.as_ref().ok_or_else(|| missing("radius"))?)
+            }
+            GeometryKind::LineString => {
+                let line = At { value: ring_of(corners)?, spot: corners.spot };
+                Self::way(name, &line, geometry.width.as_ref().ok_or_else(|| missing("width"))?)
+            }
+            GeometryKind::Polygon => Self::area(name, corners.spot, vec![part_of(corners)?]),
+            GeometryKind::MultiPolygon => {
+                let parts = list(corners)?.iter().map(part_of).collect::<Result<_, _>>()?;
+                Self::area(name, corners.spot, parts)
+            }
+        }
     }
 
     fn way(name: &At<String>, line: &At<Vec<At<LonLat>>>, width: &At<Length>) -> Result<Self, Fault> {
@@ -109,13 +147,22 @@ fn shape_fault(name: &At<String>, spot: Spot, error: ShapeError) -> Fault {
 }
 
 /// One ring, or a list of rings: told apart by how deep the numbers lie.
-fn rings_of(corners: &At<Coords>) -> Result<Vec<Vec<At<LonLat>>>, Fault> {
+fn rings_of(corners: &At<Coords>) -> Result<Vec<Ring>, Fault> {
     let nested = list(corners)?.first().is_some_and(|first| match &first.value {
         Coords::List(inner) => inner.first().is_some_and(|deep| matches!(deep.value, Coords::List(_))),
         Coords::Number(_) => false,
     });
     let rings = if nested { list(corners)? } else { std::slice::from_ref(corners) };
-    rings.iter().map(|ring| list(ring)?.iter().map(pair).collect()).collect()
+    rings.iter().map(ring_of).collect()
+}
+
+/// The rings of a polygon, in a list also when there is one.
+fn part_of(rings: &At<Coords>) -> Result<Vec<Ring>, Fault> {
+    list(rings)?.iter().map(ring_of).collect()
+}
+
+fn ring_of(corners: &At<Coords>) -> Result<Ring, Fault> {
+    list(corners)?.iter().map(pair).collect()
 }
 
 fn list(at: &At<Coords>) -> Result<&[At<Coords>], Fault> {
@@ -127,7 +174,10 @@ fn list(at: &At<Coords>) -> Result<&[At<Coords>], Fault> {
 
 fn pair(at: &At<Coords>) -> Result<At<LonLat>, Fault> {
     match list(at)? {
-        [At { value: Coords::Number(lon), .. }, At { value: Coords::Number(lat), .. }] => {
+        // Some editors write a height after the two.
+        [At { value: Coords::Number(lon), .. }, At { value: Coords::Number(lat), .. }, height @ ..]
+            if height.len() < 2 =>
+        {
             Ok(At { value: [*lon, *lat], spot: at.spot })
         }
         _ => Err(not_corners(at.spot)),
@@ -135,7 +185,8 @@ fn pair(at: &At<Coords>) -> Result<At<LonLat>, Fault> {
 }
 
 fn not_corners(spot: Spot) -> Fault {
-    let help = "write [[longitude, latitude], ...], or a list of such rings";
+    let help =
+        "write [[longitude, latitude], ...], or a list of such rings; in geojson, lists as deep as its type wants";
     Fault::new(code::BAD_POSITION, spot, "this is not a list of corners").help(help)
 }
 
@@ -158,4 +209,45 @@ fn shorter_side(ring: &[LonLat]) -> f64 {
     };
     let latitude = ring.first().map_or(0.0, |corner| corner[1]);
     (extent(0) * DEGREE_M * latitude.to_radians().cos()).min(extent(1) * DEGREE_M)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::{Published, publish};
+
+    fn published(shape: &str) -> Published {
+        let head = "schema: quest/v1\nid: q\ntitle: Q\nsteps: [{ id: s, visit: { at: p } }]\nplaces:\n  p:";
+        publish(&format!("{head} {{ {shape} }}\n"), "q.yaml", 1, &|_| String::new())
+            .unwrap_or_else(|report| panic!("{report}"))
+    }
+
+    #[test]
+    fn a_shape_pasted_from_an_editor_is_the_one_written_by_hand() {
+        let ring = "[[24.95, 60.16], [24.951, 60.16], [24.951, 60.161], [24.95, 60.16]]";
+        let line = "[[24.95, 60.16], [24.951, 60.16]]";
+        for (pasted, by_hand) in [
+            (
+                "type: Point, coordinates: [24.95, 60.16], radius: 30m",
+                "center: [24.95, 60.16], radius: 30".to_owned(),
+            ),
+            (&format!("type: LineString, coordinates: {line}, width: 40"), format!("line: {line}, width: 40")),
+            (&format!("type: Polygon, coordinates: [{ring}], bbox: [1, 2, 3, 4]"), format!("polygon: {ring}")),
+        ] {
+            let (a, b) = (published(&format!("geojson: {{ {pasted} }}")), published(&by_hand));
+            assert!(a.regions[0].shape == b.regions[0].shape);
+            let outline = |p: &Published| p.quest.places.values().next().map(|place| place.outline.clone());
+            assert_eq!(outline(&a), outline(&b));
+        }
+    }
+
+    #[test]
+    fn several_areas_are_one_place() {
+        let [near, far] = [24.95, 24.96].map(|x| format!("[[[{x}, 60.16], [{x}1, 60.16, 7.5], [{x}1, 60.161]]]"));
+        let two = published(&format!("geojson: {{ type: MultiPolygon, coordinates: [{near}, {far}] }}"));
+        for (lon, inside) in [(24.9508, true), (24.9608, true), (24.955, false)] {
+            let position = super::Position::new(lon, 60.1605).expect("on earth");
+            assert_eq!(two.regions[0].shape.holds(&position), inside, "{lon}");
+        }
+        assert!(two.quest.places.values().all(|place| place.outline["type"] == "MultiPolygon"));
+    }
 }

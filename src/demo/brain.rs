@@ -286,6 +286,7 @@ fn center(outline: &Value) -> Option<LonLat> {
     let vertices = match outline["type"].as_str()? {
         "Point" => return Some(LonLat::new(coordinates[0].as_f64()?, coordinates[1].as_f64()?)),
         "Polygon" => points(&coordinates[0]),
+        "MultiPolygon" => points(&coordinates[0][0]),
         _ => points(coordinates),
     };
     let count = vertices.len() as f64;

@@ -25,7 +25,8 @@ pub(super) fn check(file: &QuestFile, tree: &Tree, faults: &mut Vec<Fault>) {
         match Outline::of(name, place) {
             Ok(outline) if outline.size < SIZE_MIN => {
                 let spot = place.radius.as_ref().or(place.width.as_ref()).map(|at| at.spot);
-                let spot = spot.or(place.polygon.as_ref().map(|at| at.spot)).unwrap_or(name.spot);
+                let spot = spot.or(place.polygon.as_ref().map(|at| at.spot));
+                let spot = spot.or(place.geojson.as_ref().map(|at| at.spot)).unwrap_or(name.spot);
                 let message = format!("place \"{}\" is only {:.0} m, too small for GPS", name.value, outline.size);
                 faults.push(Fault::new(code::SMALL_PLACE, spot, message).help("make it 20 m or more; 30 is better"));
             }
