@@ -15,6 +15,7 @@ pub mod decision;
 pub mod fence;
 pub mod index;
 mod metric;
+pub mod moving;
 pub mod plausibility;
 pub mod polygon;
 pub mod position;
