@@ -171,12 +171,16 @@ impl MovingFences {
         })
     }
 
-    /// Whom a player has been near for as long as was asked for; the same as near when nothing was.
-    pub fn stayed_with(&self, player: &PlayerId) -> impl Iterator<Item = &PlayerId> {
+    /// Whom a player has been near for as long as was asked for, since when, and on what last evidence; all who are
+    /// near when no stay was asked for.
+    pub fn stayed_with(&self, player: &PlayerId) -> impl Iterator<Item = (&PlayerId, Timestamp, MeetingWhy)> {
         let mates = self.movers.get(player).into_iter().flat_map(|mover| &mover.mates);
-        mates.filter(move |mate| {
-            let state = self.pairs.get(&key(player, mate)).map(|pair| pair.state);
-            matches!(state, Some(State::Near { stayed, .. }) if stayed || self.rules.stay.is_none())
+        mates.filter_map(move |mate| {
+            let pair = self.pairs.get(&key(player, mate))?;
+            match pair.state {
+                State::Near { since, stayed } if stayed || self.rules.stay.is_none() => Some((mate, since, pair.why)),
+                State::Near { .. } | State::Unknown | State::Apart => None,
+            }
         })
     }
 
