@@ -69,6 +69,11 @@ const BROKEN: &[Broken] = &[
     ("stay: 60s", "stay: 3h", "stay-too-long", 14),
     ("share: 0.5", "share: 50", "bad-share", 14),
     ("share: 0.5", "members: 5", "too-many-members", 14),
+    ("photo: { at: market }", "meet: { within: 30m, members: 3 }", "meet-needs-team", 35),
+    ("photo: { at: market }", "meet: { within: 30m, members: 1 }", "meet-needs-team", 35),
+    ("photo: { at: market }", "meet: { within: 5m }", "meet-distance", 35),
+    ("photo: { at: market }", "meet: { within: 2km }", "meet-distance", 35),
+    ("photo: { at: market }", "meet: { within: 30m, stay: 3h }", "stay-too-long", 35),
     // Conditions.
     ("{ all: [round, { points: 30 }] }", "{ all: [] }", "empty-condition", 31),
     ("points: 30 }", "points: 36 }", "points-out-of-reach", 31),

@@ -60,6 +60,12 @@ fn of_team(
             let text = format!("{who} completed {} (+{points})", title(catalog, quest, step));
             with(line(at, "step", text), Some(quest), Some(step))
         }
+        TeamEvent::Met { quest, step, near, .. } => {
+            let far = near.iter().map(|near| near.distance.get()).fold(0.0, f64::max);
+            let text =
+                format!("{} of {who} met within {far:.0} m for {}", near.len() + 1, title(catalog, quest, step));
+            with(line(at, "entered", text), Some(quest), Some(step))
+        }
         TeamEvent::HintTaken { quest, step, .. } => {
             let text = format!("{who} bought a hint for {}", title(catalog, quest, step));
             with(line(at, "hint", text), Some(quest), Some(step))

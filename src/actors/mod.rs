@@ -17,6 +17,7 @@ pub mod entity;
 pub mod game;
 pub mod happening;
 pub mod mailbox;
+pub mod meetings;
 pub mod node;
 pub mod overview;
 pub mod positions;

@@ -3,6 +3,7 @@
 use crate::actors::channels::Channels;
 use crate::actors::counters::Counters;
 use crate::actors::courier::Courier;
+use crate::actors::meetings::Meetings;
 use crate::actors::overview::OverviewBoard;
 use crate::actors::positions::Positions;
 use crate::actors::sessions::Sessions;
@@ -32,6 +33,8 @@ pub struct Node {
     pub overview: Arc<OverviewBoard>,
     /// Where live players are.
     pub positions: Arc<Positions>,
+    /// Which members of a team are together.
+    pub meetings: Meetings,
     /// Live channels.
     pub channels: Arc<Channels>,
     /// Counters.
@@ -55,6 +58,7 @@ impl Node {
             channels: Arc::new(Channels::new(Arc::clone(&overview), Arc::clone(&positions))),
             overview,
             positions,
+            meetings: Meetings::default(),
             counters: Counters::default(),
             draining: AtomicBool::new(false),
         }

@@ -7,6 +7,7 @@
 
 use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
 use crate::actors::mailbox::SessionMessage;
+use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
 use crate::actors::wake::Waking;
 use crate::cluster::router::{Request, Response, Undelivered};
@@ -184,6 +185,7 @@ impl Actor for SessionActor {
         state.node.sessions.leave(&state.player, &myself);
         if state.node.sessions.get(&state.player).is_none() {
             state.node.positions.forget(&state.player);
+            state.node.meetings.guided(&state.player, &state.guidance.load(), &Guidance::default());
         }
         Ok(())
     }
@@ -202,6 +204,7 @@ impl SessionState {
         let wanted = |region: &RegionId| guidance.playing.keys().any(|quest| region.is_of(quest));
         let ground = Ground { index: &content.index, wanted: &wanted, version: guidance.seq };
         let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new(), rings: Vec::new(), next: None };
+        let mut met = Vec::new();
         for (index, fix) in (0_u32..).zip(&fixes) {
             self.node.counters.fix();
             let observed = self.tracker.observe(fix, now, ground);
@@ -214,6 +217,7 @@ impl SessionState {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
                     self.waking.seen(fix);
+                    met.extend(self.node.meetings.seen(&self.player, &guidance, fix, now));
                     self.node.positions.seen(&self.player, &guidance, fix);
                     if let Some(first) = observed.transitions.first() {
                         self.measured = Some((first.region.clone(), arrived));
@@ -235,6 +239,9 @@ impl SessionState {
                     reply.ignored.push(IgnoredFix { index, reason: reason.code() });
                 }
             }
+        }
+        if !met.is_empty() {
+            Box::pin(Meetings::bring(&self.node, met)).await;
         }
         reply.next = self.waking.next(&guidance, &content, now);
         if self.bring().await {
@@ -366,6 +373,7 @@ impl SessionState {
             self.tracker.unfollow(region);
         }
         self.node.positions.guided(&self.player, &guidance);
+        self.node.meetings.guided(&self.player, &before, &guidance);
         self.guidance.store(Arc::new(guidance));
     }
 }

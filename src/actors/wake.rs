@@ -63,7 +63,12 @@ impl Waking {
     pub fn next(&mut self, guidance: &Guidance, content: &Content, now: Timestamp) -> Option<NextFix> {
         let fix = self.last?;
         let clear = self.clear(fix.position(), guidance, content);
-        let left = if self.held { 0.0 } else { wake::less_doubt(Meters::lossy(clear), &fix).get() };
+        // A meeting needs both phones, and each knows only where it is itself.
+        let left = if self.held || !guidance.meets.is_empty() {
+            0.0
+        } else {
+            wake::less_doubt(Meters::lossy(clear), &fix).get()
+        };
         let stay = guidance.stays.values().min().map(|until| {
             let left = until.since(now).as_secs().saturating_add(1);
             u32::try_from(left).unwrap_or(u32::MAX).max(STAY_MIN_S)

@@ -179,6 +179,11 @@ impl Steps<'_> {
                 question: words(Some(&choose.question)),
                 options: choose.options.iter().map(choice).collect(),
             },
+            Verb::Meet(meet) => model::Verb::Meet {
+                within: Meters::lossy(meet.within.value.0),
+                members: meet.members.as_ref().map_or(2, |members| members.value),
+                stay: span(meet.stay.as_ref(), Duration::ZERO),
+            },
             Verb::Sequence(steps) => model::Verb::Sequence(self.add(steps, Some(step_id))?),
             Verb::AllOf(steps) => model::Verb::AllOf(self.add(steps, Some(step_id))?),
             Verb::AnyOf(group) => model::Verb::AnyOf {

@@ -1,4 +1,4 @@
-//! A step of a quest file as written, with its nine verbs; the part of [`super::file`] that says what players do.
+//! A step of a quest file as written, with its ten verbs; the part of [`super::file`] that says what players do.
 //!
 //! A verb is an optional field, not an enum: then a typo in its inside is reported at its own line and column.
 //! Promise: `check` sees to it that a step has exactly one verb; nothing here assumes it.
@@ -11,14 +11,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// One thing to do. It has exactly one of `visit`, `answer`, `scan`, `photo`, `follow`, `choose`, `sequence`, `any_of`
-/// and `all_of`.
+/// One thing to do. It has exactly one of `visit`, `answer`, `scan`, `photo`, `follow`, `choose`, `meet`, `sequence`,
+/// `any_of` and `all_of`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "required": ["visit"] }, { "required": ["answer"] }, { "required": ["scan"] }, { "required": ["photo"] },
-    { "required": ["follow"] }, { "required": ["choose"] }, { "required": ["sequence"] }, { "required": ["any_of"] },
-    { "required": ["all_of"] }
+    { "required": ["follow"] }, { "required": ["choose"] }, { "required": ["meet"] }, { "required": ["sequence"] },
+    { "required": ["any_of"] }, { "required": ["all_of"] }
 ]))]
 pub struct Step {
     /// The step's name for machines; no other step of the quest has it.
@@ -50,6 +50,8 @@ pub struct Step {
     pub follow: Option<At<Follow>>,
     /// Choose between options.
     pub choose: Option<At<Choose>>,
+    /// Come together, wherever that is.
+    pub meet: Option<At<Meet>>,
     /// All of these steps, in this order.
     pub sequence: Option<At<Vec<Step>>>,
     /// Some of these steps.
@@ -168,6 +170,18 @@ pub struct Choice {
     pub points: u32,
 }
 
+/// Members of the team come together, wherever that is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Meet {
+    /// How near the others must be to one of them, such as `30m`; 10 m to 1 km.
+    pub within: At<Length>,
+    /// How many it takes, that one included; `2` if left out.
+    pub members: Option<At<u16>>,
+    /// How long they must stay together, such as `30s`. Without it: coming together is enough.
+    pub stay: Option<At<Span>>,
+}
+
 /// Some of a list of steps.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -229,6 +243,8 @@ pub enum Verb<'a> {
     Follow(&'a Follow),
     /// Choose an option.
     Choose(&'a Choose),
+    /// Come together.
+    Meet(&'a Meet),
     /// All, in order.
     Sequence(&'a [Step]),
     /// Some.
@@ -247,6 +263,7 @@ impl Step {
             self.photo.as_ref().map(|at| (at.spot, Verb::Photo(at))),
             self.follow.as_ref().map(|at| (at.spot, Verb::Follow(at))),
             self.choose.as_ref().map(|at| (at.spot, Verb::Choose(at))),
+            self.meet.as_ref().map(|at| (at.spot, Verb::Meet(at))),
             self.sequence.as_ref().map(|at| (at.spot, Verb::Sequence(at))),
             self.any_of.as_ref().map(|at| (at.spot, Verb::AnyOf(at))),
             self.all_of.as_ref().map(|at| (at.spot, Verb::AllOf(at))),
@@ -263,9 +280,8 @@ impl<'a> Verb<'a> {
         match self {
             Self::Sequence(steps) | Self::AllOf(steps) => steps,
             Self::AnyOf(group) => &group.steps,
-            Self::Visit(_) | Self::Answer(_) | Self::Scan(_) | Self::Photo(_) | Self::Follow(_) | Self::Choose(_) => {
-                &[]
-            }
+            Self::Visit(_) | Self::Answer(_) | Self::Scan(_) | Self::Photo(_) => &[],
+            Self::Follow(_) | Self::Choose(_) | Self::Meet(_) => &[],
         }
     }
 
@@ -275,7 +291,7 @@ impl<'a> Verb<'a> {
             Self::Visit(Visit { at, .. }) | Self::Scan(Scan { at, .. }) | Self::Photo(Photo { at, .. }) => Some(at),
             Self::Follow(follow) => Some(&follow.along),
             Self::Answer(Answer { at, .. }) | Self::Choose(Choose { at, .. }) => at.as_ref(),
-            Self::Sequence(_) | Self::AnyOf(_) | Self::AllOf(_) => None,
+            Self::Meet(_) | Self::Sequence(_) | Self::AnyOf(_) | Self::AllOf(_) => None,
         }
     }
 }

@@ -257,7 +257,11 @@ impl Brain {
             Some(Verb::Follow { .. }) => self.set_out(step),
             // Being there is enough; noise may have carried the fixes out, so shift a little now and then.
             Some(Verb::Visit { .. }) if self.ticks.is_multiple_of(8 * TRY_EVERY) => self.set_out(step),
-            Some(Verb::Visit { .. } | Verb::Sequence(_) | Verb::AnyOf { .. } | Verb::AllOf(_)) | None => {}
+            // Walkers of a team wander about the same places, so they meet by themselves.
+            Some(
+                Verb::Visit { .. } | Verb::Meet { .. } | Verb::Sequence(_) | Verb::AnyOf { .. } | Verb::AllOf(_),
+            )
+            | None => {}
         }
     }
 

@@ -11,7 +11,7 @@ use super::rules::FenceRules;
 use crate::units::{Meters, Timestamp};
 
 /// Accuracies in one standard deviation of one axis, for a 68 % radius: sqrt(-2 ln 0.32) = 1.51.
-const SIGMAS: f64 = 1.515;
+pub(super) const SIGMAS: f64 = 1.515;
 /// Accuracies that a fix must at least lie outside to count for an exit: p = 0.25.
 const EXIT_ACCURACIES: f64 = 0.445;
 
@@ -141,7 +141,7 @@ impl Lean {
 
 /// The normal distribution function, within 7.5e-8: Abramowitz and Stegun, Handbook of Mathematical Functions,
 /// formula 7.1.26.
-fn normal_cdf(z: f64) -> f64 {
+pub(super) fn normal_cdf(z: f64) -> f64 {
     let x = z.abs() * std::f64::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);
     let series = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];

@@ -21,6 +21,7 @@ mod memory;
 mod metric;
 mod observed;
 mod packed;
+pub mod moving;
 pub mod plausibility;
 pub mod polygon;
 pub mod position;

@@ -7,7 +7,7 @@ use crate::ids::{PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::act::StepRef;
 use crate::quest::definition::Give;
 use crate::quest::event::RunRef;
-use crate::quest::evidence::Evidence;
+use crate::quest::evidence::{Evidence, Nearness};
 use crate::quest::notice::EndReason;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,8 @@ pub enum TeamCommand {
     Reached { player: PlayerId, at: StepRef, choice: Option<String> },
     /// A member has left the place of a step.
     WentAway { player: PlayerId, at: StepRef },
+    /// A session has seen members together: one of them, and who is near.
+    Met { run: RunRef, at: StepRef, center: PlayerId, near: Vec<Nearness> },
     /// The quest's area has answered a claim: the number given, or none left.
     Stock { run: RunRef, reward: u16, number: Option<u32> },
 }

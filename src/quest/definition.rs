@@ -136,6 +136,8 @@ pub enum Verb {
     Follow { along: PlaceId, within: Meters },
     /// Choose one option, at a place if one is named.
     Choose { at: Option<PlaceId>, question: Text, options: Vec<Choice> },
+    /// Members of the team come together, anywhere: one of them, the centre, with the others within a distance of it.
+    Meet { within: Meters, members: u16, stay: Duration },
     /// All of these, in this order.
     Sequence(Vec<StepId>),
     /// Any `need` of these.
@@ -151,7 +153,7 @@ impl Verb {
             Self::Visit { at, .. } | Self::Scan { at, .. } | Self::Photo { at } => Some(at),
             Self::Follow { along, .. } => Some(along),
             Self::Answer { at, .. } | Self::Choose { at, .. } => at.as_ref(),
-            Self::Sequence(_) | Self::AnyOf { .. } | Self::AllOf(_) => None,
+            Self::Meet { .. } | Self::Sequence(_) | Self::AnyOf { .. } | Self::AllOf(_) => None,
         }
     }
 
@@ -164,7 +166,8 @@ impl Verb {
             | Self::Scan { .. }
             | Self::Photo { .. }
             | Self::Follow { .. }
-            | Self::Choose { .. } => &[],
+            | Self::Choose { .. }
+            | Self::Meet { .. } => &[],
         }
     }
 
@@ -177,6 +180,7 @@ impl Verb {
             Self::Photo { .. } => "photo",
             Self::Follow { .. } => "follow",
             Self::Choose { .. } => "choose",
+            Self::Meet { .. } => "meet",
             Self::Sequence(_) => "sequence",
             Self::AnyOf { .. } => "any_of",
             Self::AllOf(_) => "all_of",

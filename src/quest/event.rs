@@ -8,7 +8,7 @@
 
 use crate::ids::{BadgeId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::definition::{Give, QuestRef};
-use crate::quest::evidence::Evidence;
+use crate::quest::evidence::{Evidence, Nearness};
 use crate::quest::notice::EndReason;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,8 @@ pub enum TeamEvent {
     MemberReached { quest: QuestId, step: StepId, player: PlayerId },
     /// A member who had done their part has left the place.
     MemberWentAway { quest: QuestId, step: StepId, player: PlayerId },
+    /// Members have come together: one of them, and who is near.
+    Met { quest: QuestId, step: StepId, center: PlayerId, near: Vec<Nearness> },
     /// Done. `points` are the team's; `by` are those who did it.
     StepCompleted { quest: QuestId, step: StepId, by: Vec<PlayerId>, points: i64, choice: Option<String> },
     /// A hint was bought.

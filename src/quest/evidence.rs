@@ -1,7 +1,8 @@
-//! Why we believe that a player is somewhere: what the fence engine saw, without coordinates.
+//! Why we believe that a player is somewhere, or near another: what the fence engine saw, without coordinates.
 //!
 //! The journal keeps facts, not positions. The session makes this from `geo`'s decision, so rules know no geometry.
 
+use crate::ids::PlayerId;
 use crate::units::{Meters, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,4 +41,23 @@ pub struct Evidence {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(count: &u8) -> bool {
     *count == 0
+}
+
+/// Why we believe that a player is near the centre of a meeting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Nearness {
+    /// Who.
+    pub player: PlayerId,
+    /// Metres between the two fixes.
+    pub distance: Meters,
+    /// Accuracies of the two fixes, the centre's first.
+    pub accuracy: (Meters, Meters),
+    /// Probability of being within the distance.
+    pub probability: f64,
+    /// Which rule decided.
+    pub rule: String,
+    /// Device times of the two fixes, the centre's first.
+    pub fix_times: (Timestamp, Timestamp),
+    /// Since when they have been near.
+    pub since: Timestamp,
 }

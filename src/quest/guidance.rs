@@ -4,9 +4,11 @@
 use crate::ids::{PlaceId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::catalog::Catalog;
 use crate::quest::definition::{Quest, Verb};
+use crate::quest::event::RunRef;
 use crate::quest::player::{Player, PlayerRun};
 use crate::units::{Meters, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What a session is to watch.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -35,6 +37,30 @@ pub struct Guidance {
     pub stays: BTreeMap<RegionId, Timestamp>,
     /// Corridors to be walked: how near, and the quarters walked already.
     pub follows: BTreeMap<RegionId, (Meters, u8)>,
+    /// Meetings that could come about.
+    pub meets: Vec<Meet>,
+}
+
+/// Most meetings that one player is watched for at once; further open ones wait for these.
+const MEETS_MAX: usize = 8;
+
+/// An open step for which members of a team must come together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meet {
+    /// Which team.
+    pub team: TeamId,
+    /// In which run.
+    pub run: RunRef,
+    /// Which step.
+    pub step: StepId,
+    /// How near the others must be to one of them.
+    pub within: Meters,
+    /// How many it takes, that one included.
+    pub members: u16,
+    /// For how long.
+    pub stay: Duration,
+    /// Fixes less accurate than this do not count.
+    pub max_accuracy: Option<Meters>,
 }
 
 /// The places of one quest as far as the player knows them.
@@ -83,6 +109,13 @@ pub fn of(player: &Player, id: &PlayerId, seq: u64, catalog: &Catalog) -> Guidan
         guidance.shares |= player.share.is_none() && quest.safety.show_position_to_team;
         for (step_id, open) in run.open.iter().filter(|(_, open)| !open.reached) {
             let Some(verb) = quest.steps.get(step_id).map(|step| &step.verb) else { continue };
+            if let Verb::Meet { within, members, stay } = *verb
+                && guidance.meets.len() < MEETS_MAX
+            {
+                let (team, run, step) = (run.team.clone(), run.run.clone(), step_id.clone());
+                let max_accuracy = quest.safety.min_accuracy;
+                guidance.meets.push(Meet { team, run, step, within, members, stay, max_accuracy });
+            }
             let region = verb.place().and_then(|place| RegionId::of_place(quest_id, run.quest().version, place).ok());
             let Some(region) = region else { continue };
             match verb {

@@ -25,5 +25,6 @@ pub mod refusal;
 pub mod region;
 pub mod run;
 pub mod team;
+pub mod team_meet;
 pub mod team_play;
 pub mod view;

@@ -5,7 +5,7 @@
 
 use crate::ids::{BadgeId, PlaceId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::evidence::Evidence;
-use crate::units::Timestamp;
+use crate::units::{Meters, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ pub struct StepView {
     pub id: StepId,
     /// Its title.
     pub title: String,
-    /// `visit`, `answer`, `scan`, `photo`, `follow`, `choose`, or a group.
+    /// `visit`, `answer`, `scan`, `photo`, `follow`, `choose`, `meet`, or a group.
     pub verb: String,
     /// Points for it.
     pub points: u32,
@@ -129,6 +129,9 @@ pub struct StepView {
     /// How many members must do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<u16>,
+    /// `meet`: how near the others must be to one of them, in metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Meters>,
     /// Hints: when each can be had, and what it costs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<(Timestamp, u32)>,

@@ -133,7 +133,7 @@ pub fn arrive(
         Verb::Visit { stay, .. } => draft.now + STAY_TOLERANCE >= since.max(open.opened) + *stay,
         Verb::Follow { .. } => open.walked == WALKED_WHOLE,
         Verb::Answer { .. } | Verb::Scan { .. } | Verb::Photo { .. } | Verb::Choose { .. } => false,
-        Verb::Sequence(_) | Verb::AnyOf { .. } | Verb::AllOf(_) => false,
+        Verb::Meet { .. } | Verb::Sequence(_) | Verb::AnyOf { .. } | Verb::AllOf(_) => false,
     };
     if just_now && let Some(content) = step.content.clone() {
         draft.notice(What::Content { quest: quest_id.clone(), step: step_id.clone(), content });

@@ -146,7 +146,8 @@ impl Run {
             | Verb::Scan { .. }
             | Verb::Photo { .. }
             | Verb::Follow { .. }
-            | Verb::Choose { .. } => false,
+            | Verb::Choose { .. }
+            | Verb::Meet { .. } => false,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::quest::draft::{Audience, Bulletin, Draft, Evolve};
 use crate::quest::event::{Event, RunRef, TeamEvent};
 use crate::quest::refusal::Refusal;
 use crate::quest::run::{Done, Over, Part, RewardState, Run};
-use crate::quest::team_play;
+use crate::quest::{team_meet, team_play};
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -50,7 +50,7 @@ impl Evolve for Team {
                 let parts = self.runs.values_mut().flat_map(|run| run.reached.values_mut());
                 parts.for_each(|parts| parts.retain(|member, _| member != player));
             }
-            TeamEvent::Said { .. } => {}
+            TeamEvent::Said { .. } | TeamEvent::Met { .. } => {}
             TeamEvent::RunStarted { run, ends_at } => {
                 self.runs.insert(run.quest.id.clone(), Run::new(run.clone(), *ends_at));
             }
@@ -121,6 +121,7 @@ impl Run {
             | TeamEvent::MemberJoined { .. }
             | TeamEvent::MemberLeft { .. }
             | TeamEvent::Said { .. }
+            | TeamEvent::Met { .. }
             | TeamEvent::RunStarted { .. } => {}
         }
     }
@@ -205,6 +206,9 @@ pub fn decide(
             team_play::reached(draft, &mut news, catalog, player, at, choice.clone());
         }
         TeamCommand::WentAway { player, at } => team_play::went_away(draft, player, at),
+        TeamCommand::Met { run, at, center, near } => {
+            team_meet::met(draft, &mut news, catalog, run, at, (center, near));
+        }
         TeamCommand::Stock { run, reward, number } => {
             team_play::stock(draft, &mut news, catalog, run, *reward, *number);
         }

@@ -16,12 +16,12 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// The run of a quest under way, and the version of the quest that it plays.
-fn playing<'a>(draft: &Draft<'_, Team>, catalog: &'a Catalog, quest: &QuestId) -> Option<&'a Arc<Quest>> {
+pub(super) fn playing<'a>(draft: &Draft<'_, Team>, catalog: &'a Catalog, quest: &QuestId) -> Option<&'a Arc<Quest>> {
     let run = draft.state.runs.get(quest).filter(|run| run.over.is_none())?;
     catalog.get(&run.run.quest)
 }
 
-fn run<'a>(draft: &'a Draft<'_, Team>, quest: &Quest) -> Option<&'a Run> {
+pub(super) fn run<'a>(draft: &'a Draft<'_, Team>, quest: &Quest) -> Option<&'a Run> {
     draft.state.runs.get(&quest.quest.id).filter(|run| run.over.is_none())
 }
 
@@ -111,7 +111,7 @@ fn in_file_order(quest: &Quest) -> Vec<StepId> {
     order
 }
 
-fn complete(
+pub(super) fn complete(
     draft: &mut Draft<'_, Team>,
     news: &mut Bulletin,
     quest: &Quest,
@@ -154,8 +154,9 @@ pub fn reached(
     // The clock first: the alarm of an end or of hours that are over may be late.
     settle(draft, news, quest);
     let open = run(draft, quest).is_some_and(|run| run.open.contains_key(&at.step));
-    let leaf = quest.steps.get(&at.step).is_some_and(|step| step.verb.children().is_empty());
-    if !open || !leaf || !draft.state.members.contains_key(player) {
+    // A meeting is no member's own part: `team_meet` takes it whole.
+    let own = |step: &Step| step.verb.children().is_empty() && !matches!(step.verb, Verb::Meet { .. });
+    if !open || !quest.steps.get(&at.step).is_some_and(own) || !draft.state.members.contains_key(player) {
         return;
     }
     let (quest_id, step, player) = (at.quest.clone(), at.step.clone(), player.clone());

@@ -30,6 +30,7 @@ pub fn step(quest: &Quest, id: &StepId, lang: &str, opened: Timestamp) -> Option
         Verb::Visit { stay, team, .. } => {
             ((stay.as_secs() > 0).then_some(stay.as_secs()), (team.members > 1).then_some(team.members))
         }
+        Verb::Meet { members, stay, .. } => ((stay.as_secs() > 0).then_some(stay.as_secs()), Some(*members)),
         _ => (None, None),
     };
     let title = step.title.in_lang(lang);
@@ -43,6 +44,7 @@ pub fn step(quest: &Quest, id: &StepId, lang: &str, opened: Timestamp) -> Option
         options: options.iter().map(|option| (option.id.clone(), option.label.in_lang(lang).to_owned())).collect(),
         stay_s,
         members,
+        within: if let Verb::Meet { within, .. } = step.verb { Some(within) } else { None },
         hints: step.hints.iter().map(|hint| (opened + hint.after, hint.cost)).collect(),
     })
 }

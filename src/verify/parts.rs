@@ -213,7 +213,12 @@ impl Part {
 
 /// How many of so many members must do a step; `None` where it depends on who is there when.
 pub(super) fn needed(verb: &Verb, members: usize) -> Option<usize> {
-    let Verb::Visit { team, .. } = verb else { return Some(1) };
+    let team = match verb {
+        Verb::Visit { team, .. } => team,
+        // A team that has become too small cannot do it.
+        Verb::Meet { members, .. } => return Some(usize::from(*members)),
+        _ => return Some(1),
+    };
     if team.together.is_some() {
         return None;
     }

@@ -11,6 +11,9 @@ use crate::verify::letters::{Due, Letters};
 use crate::verify::news::{Place, check_news};
 use crate::verify::parts::{Part, needed};
 use crate::verify::verdict::Verdict;
+
+mod meet;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a team has.
@@ -134,6 +137,7 @@ impl TeamFold {
                 }
                 run.reached.entry(step.clone()).or_default().insert(player.clone());
             }
+            TeamEvent::Met { step, center, near, .. } => run.meet(quest, step, (center, near), &self.members, place),
             TeamEvent::StepCompleted { step, by, points, choice, .. } => {
                 if over.is_some() {
                     place.differ("progress", format!("{step} is done after the run is over"));
@@ -372,6 +376,7 @@ fn quest_of(event: &TeamEvent) -> Option<&QuestId> {
         | TeamEvent::StepClosed { quest, .. }
         | TeamEvent::MemberReached { quest, .. }
         | TeamEvent::MemberWentAway { quest, .. }
+        | TeamEvent::Met { quest, .. }
         | TeamEvent::StepCompleted { quest, .. }
         | TeamEvent::HintTaken { quest, .. }
         | TeamEvent::RewardAsked { quest, .. }

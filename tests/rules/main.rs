@@ -5,6 +5,7 @@ mod delivery;
 mod fixtures;
 mod flow;
 mod joining;
+mod meeting;
 mod places;
 mod phones;
 mod plan;

@@ -7,6 +7,7 @@ mod bad_input;
 mod coming_back;
 mod harness;
 mod helsinki;
+mod meeting;
 mod phone;
 mod sleeping;
 mod team_life;

@@ -10,11 +10,12 @@ use crate::content::report::Fault;
 use crate::content::resolved::{id, window};
 use crate::content::shapes::{Outline, position};
 use crate::content::spot::{At, Spot};
-use crate::content::step::{Answer, AnyOf, Choose, Follow, Step, Verb, Visit};
+use crate::content::step::{Answer, AnyOf, Choose, Follow, Meet, Step, Verb, Visit};
+use crate::content::values::Span;
 use crate::ids::OfStep;
 use std::collections::BTreeMap;
 
-const VERBS: &str = "visit, answer, scan, photo, follow, choose, sequence, any_of or all_of";
+const VERBS: &str = "visit, answer, scan, photo, follow, choose, meet, sequence, any_of or all_of";
 
 pub(super) fn check(file: &QuestFile, tree: &Tree, faults: &mut Vec<Fault>) {
     let mut first: BTreeMap<&str, Spot> = BTreeMap::new();
@@ -40,6 +41,7 @@ pub(super) fn check(file: &QuestFile, tree: &Tree, faults: &mut Vec<Fault>) {
             Some(Verb::Answer(answer)) => check_answer(node, answer, faults),
             Some(Verb::Choose(choose)) => check_choose(node, choose, faults),
             Some(Verb::Follow(follow)) => check_follow(file, follow, faults),
+            Some(Verb::Meet(meet)) => check_meet(file, node, meet, faults),
             Some(Verb::Scan(scan)) => {
                 if let Some(code) = scan.code.as_ref().filter(|code| code.trim().is_empty()) {
                     faults.push(Fault::new(code::EMPTY_CODE, code.spot, "this code has no text"));
@@ -89,13 +91,7 @@ fn place_named(file: &QuestFile, node: &Node, place: &At<String>, faults: &mut V
 }
 
 fn check_visit(file: &QuestFile, node: &Node, visit: &Visit, faults: &mut Vec<Fault>) {
-    if let (Some(stay), Some(limit)) = (&visit.stay, &file.play.time_limit)
-        && stay.value > limit.value
-    {
-        let message = format!("step \"{}\" lasts {}, longer than the whole run", node.id(), stay.value);
-        let help = format!("the time limit is {}", limit.value);
-        faults.push(Fault::new(code::STAY_TOO_LONG, stay.spot, message).help(help));
-    }
+    check_stay(file, node, visit.stay.as_ref(), faults);
     let Some(team) = &visit.team else { return };
     if file.play.mode == Mode::Solo {
         let message = "this quest is played alone, so the team rule has no effect";
@@ -111,6 +107,39 @@ fn check_visit(file: &QuestFile, node: &Node, visit: &Visit, faults: &mut Vec<Fa
         let message = format!("step \"{}\" needs {} members", node.id(), members.value);
         let help = format!("the largest team has {}", size.value[1]);
         faults.push(Fault::new(code::TOO_MANY_MEMBERS, members.spot, message).help(help));
+    }
+}
+
+fn check_stay(file: &QuestFile, node: &Node, stay: Option<&At<Span>>, faults: &mut Vec<Fault>) {
+    if let (Some(stay), Some(limit)) = (stay, &file.play.time_limit)
+        && stay.value > limit.value
+    {
+        let message = format!("step \"{}\" lasts {}, longer than the whole run", node.id(), stay.value);
+        let help = format!("the time limit is {}", limit.value);
+        faults.push(Fault::new(code::STAY_TOO_LONG, stay.spot, message).help(help));
+    }
+}
+
+fn check_meet(file: &QuestFile, node: &Node, meet: &Meet, faults: &mut Vec<Fault>) {
+    check_stay(file, node, meet.stay.as_ref(), faults);
+    if !(10.0..=1_000.0).contains(&meet.within.value.0) {
+        let message = format!("the members of \"{}\" cannot meet at that distance", node.id());
+        faults.push(Fault::new(code::MEET_DISTANCE, meet.within.spot, message).help("write 10 m to 1 km"));
+    }
+    let members = meet.members.as_ref().map_or(2, |members| members.value);
+    let spot = meet.members.as_ref().map_or(meet.within.spot, |members| members.spot);
+    let smallest = match (file.play.mode, &file.play.team_size) {
+        (Mode::Team, Some(size)) => size.value[0],
+        (Mode::Team, None) => return,
+        (Mode::Solo, _) => 1,
+    };
+    if members < 2 || members > smallest {
+        let message = format!("step \"{}\" needs {members} members to meet", node.id());
+        let help = match file.play.mode {
+            Mode::Solo => "this quest is played alone: set play: { mode: team, ... }".to_owned(),
+            Mode::Team => format!("the smallest team that may start has {smallest}, and it takes two to meet"),
+        };
+        faults.push(Fault::new(code::MEET_NEEDS_TEAM, spot, message).help(help));
     }
 }
 
