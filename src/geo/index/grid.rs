@@ -74,7 +74,10 @@ impl Extent {
             return Self { west, south, east, north };
         }
         let corner = |x, y| Spot { x, y }.grid();
-        Self::of(&Bounds { low: corner(west, south), high: corner(east, north) }.envelope(metres))
+        let grown = Self::of(&Bounds { low: corner(west, south), high: corner(east, north) }.envelope(metres));
+        // Near a pole all longitudes are within reach: of every copy of an edge, not only of the one in the world.
+        let all = grown.east - grown.west >= FULL_TURN;
+        if all { Self { west: -2 * FULL_TURN, east: 3 * FULL_TURN, ..grown } } else { grown }
     }
 
     pub(super) fn turned(&self, turns: i64) -> Self {
