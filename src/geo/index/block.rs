@@ -1,7 +1,8 @@
 //! One cell of the index, packed: what a place in it must be asked, and nothing else.
 //!
 //! The words of a block: how often it is split, with how many regions hold all of it; the numbers of those; for each
-//! square of the split where its entries start, and where the last ones end; the entries. An entry opens with the
+//! square of the split where its entries start, and where the last ones end; the entries; the load that each region
+//! is, for the next edit. An entry opens with the
 //! region's number in the block and its kind in the lowest three bits:
 //! `FULL` holds the whole square. `DISC` is a circle by constants, `RIM` the same when only its edge matters.
 //! `PIECE` is the part of an outline that touches the square: whether the square's corner is inside, and chains of
@@ -121,6 +122,40 @@ impl Block {
             if inside {
                 found.push(region);
             }
+        }
+    }
+}
+
+/// What an edit takes over.
+impl Block {
+    /// How often it is split.
+    pub(super) fn split(&self) -> u32 {
+        self.words[0] & ((1 << SPLIT_BITS) - 1)
+    }
+
+    /// The numbers of the regions that hold all of it.
+    pub(super) fn fulls(&self) -> &[u32] {
+        &self.words[1..=(self.words[0] >> SPLIT_BITS) as usize]
+    }
+
+    /// The load that each region is.
+    pub(super) fn loads(&self) -> &[u32] {
+        &self.words[self.words.len() - self.regions.len()..]
+    }
+
+    /// Calls `f` with the region's number, the kind and the further words of each entry of a square.
+    pub(super) fn entries(&self, square: usize, mut f: impl FnMut(u32, u32, &[u32])) {
+        let index = 1 + self.fulls().len() + square;
+        let (mut at, end) = (self.words[index] as usize, self.words[index + 1] as usize);
+        while at < end {
+            let (number, kind) = (self.words[at] >> KIND_BITS, self.words[at] & ((1 << KIND_BITS) - 1));
+            let further = match kind {
+                DISC | RIM => Test::WORDS,
+                PIECE => 1 + (self.words[at + 1] & !CORNER_INSIDE) as usize,
+                _ => 0,
+            };
+            f(number, kind, &self.words[at + 1..=at + further]);
+            at += 1 + further;
         }
     }
 }

@@ -129,13 +129,14 @@ impl RegionIndex {
         let mut edits: [Vec<Edit<Block>>; LEVELS] = std::array::from_fn(|_| Vec::new());
         for of_cell in touches.chunk_by(|a, b| (a.level, a.key) == (b.level, b.key)) {
             let (level, key) = (of_cell[0].level, of_cell[0].key);
-            let old = self.cells[level].get(&key).map_or(&[][..], |block| &block.regions);
+            let block = self.cells[level].get(&key);
+            let old = block.map_or(&[][..], |block| &block.regions);
             let stays = |region: &Arc<Region>| !of_cell.iter().any(|touch| touch.region.id == region.id);
             let mut regions: Vec<Arc<Region>> = old.iter().filter(|region| stays(region)).cloned().collect();
             regions.extend(of_cell.iter().filter(|touch| touch.comes).map(|touch| touch.region.clone()));
             regions.sort_by(|a, b| a.id.cmp(&b.id));
             let cell = Cell::of_key(level, self.grid.shifts[level], key);
-            let entry = (!regions.is_empty()).then(|| Block::pack(cell, regions));
+            let entry = (!regions.is_empty()).then(|| Block::pack(cell, regions, block));
             edits[level].push(Edit { key, entry });
         }
         let mut edits = edits.into_iter();

@@ -89,7 +89,7 @@ impl Form {
             Shape::Area(_) => (Meaning::Ringed, reach),
         };
         let reach = if metres > 0.0 { metres * 1.01 + 1.0 } else { 0.0 };
-        let (mut edges, mut extent) = (Vec::new(), Extent::NONE);
+        let (mut edges, mut extent) = (Vec::with_capacity(64), Extent::NONE);
         for turns in grown.turns() {
             region.shape.each_edge(|a, b| {
                 let edge = Edge { a: Spot::turned(a, turns), b: Spot::turned(b, turns) };

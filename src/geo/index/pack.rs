@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 /// Finest split: 16 by 16 squares, of 46 m in the finest cells.
 const SPLIT_MAX: u32 = 4;
-/// A cell is split until on average so much load is left for a square; twice as much made look-ups slower by a
-/// third, half as much made blocks larger for nothing.
-const LOAD_MAX: usize = 8;
+/// A cell is split until on average so much load is left for a square. From 4 to 32 look-ups took the same time within
+/// what the machine's noise lets one see; 8 takes a tenth more memory, 32 a smaller part less.
+const LOAD_MAX: usize = 16;
 /// What a circle and an entry that must be measured cost, in edges.
 const DISC_LOAD: usize = 4;
 const MEASURE_LOAD: usize = 16;
 
 /// An entry on its way into a square.
 struct Entry {
-    /// The square's number and, in the lowest bits, the kind: the order in which entries are packed.
-    order: u32,
+    /// The square's number, then the kind, then the region's number: the order in which entries are packed.
+    order: u64,
     start: usize,
     end: usize,
 }
@@ -47,20 +47,52 @@ enum Part {
 }
 
 impl Block {
-    /// Packs the regions that are put in a cell, in the order of their ids.
-    pub(super) fn pack(cell: Cell, regions: Vec<Arc<Region>>) -> Self {
-        let parts: Vec<Part> = regions.iter().map(|region| Part::of(region, &cell)).collect();
-        let load: usize = parts.iter().map(|part| part.load(&cell)).sum();
+    /// Packs the regions that are put in a cell, in the order of their ids. What the cell's block of before has of
+    /// them is copied where it can be.
+    pub(super) fn pack(cell: Cell, regions: Vec<Arc<Region>>, old: Option<&Self>) -> Self {
+        let mut known = old.map_or(Vec::new(), |old| old.numbers_in(&regions));
+        let mut parts: Vec<Option<Part>> = (0..regions.len()).map(|_| None).collect();
+        let mut loads: Vec<u32> = vec![0; regions.len()];
+        if let Some(old) = old {
+            for (number, &load) in known.iter().zip(old.loads()).filter_map(|(n, load)| Some(((*n)?, load))) {
+                loads[number as usize] = load;
+            }
+        }
+        let mut is_known = vec![false; regions.len()];
+        known.iter().flatten().for_each(|&number| is_known[number as usize] = true);
+        for i in (0..regions.len()).filter(|&i| !is_known[i]) {
+            let part = Part::of(&regions[i], &cell);
+            loads[i] = part.load(&cell) as u32;
+            parts[i] = Some(part);
+        }
+        let load = loads.iter().map(|&load| load as usize).sum::<usize>();
         let finest = SPLIT_MAX.min(cell.shift);
         let split = (0..finest).find(|split| load <= LOAD_MAX << (2 * split)).unwrap_or(finest);
         let mut packer = Packer { cell, split, fulls: Vec::new(), entries: Vec::new(), words: Vec::new() };
-        for (number, part) in (0..).zip(&parts) {
+        match old.filter(|old| old.split() == split) {
+            Some(old) => packer.keep(old, &known),
+            None => known.clear(),
+        }
+        for i in 0..regions.len() {
+            let make = || Part::of(&regions[i], &cell);
+            let part = parts[i].take().or_else(|| (!is_known[i] || known.is_empty()).then(make));
             match part {
-                Part::Disc(disc) => packer.add_disc(number, disc),
-                Part::Local(local) => packer.add_outline(number, local),
+                Some(Part::Disc(disc)) => packer.add_disc(i as u32, &disc),
+                Some(Part::Local(local)) => packer.add_outline(i as u32, &local),
+                None => {}
             }
         }
-        Self { key: cell.key(), regions: regions.into(), words: packer.finish() }
+        Self { key: cell.key(), regions: regions.into(), words: packer.finish(&loads) }
+    }
+
+    /// For each of its regions the place in another list that is sorted alike, if it is the very same there.
+    fn numbers_in(&self, regions: &[Arc<Region>]) -> Vec<Option<u32>> {
+        let mut others = (0..).zip(regions).peekable();
+        let mut number_of = |region: &Arc<Region>| {
+            while others.next_if(|(_, other)| other.id < region.id).is_some() {}
+            others.peek().filter(|(_, other)| Arc::ptr_eq(other, region)).map(|(number, _)| *number)
+        };
+        self.regions.iter().map(&mut number_of).collect()
     }
 }
 
@@ -93,8 +125,25 @@ impl Packer {
         let start = self.words.len();
         self.words.push(number << KIND_BITS | kind);
         self.words.extend_from_slice(words);
-        let order = (square as u32) << KIND_BITS | kind;
+        self.enter(square, number, kind, start);
+    }
+
+    /// The words from `start` on are an entry.
+    fn enter(&mut self, square: usize, number: u32, kind: u32, start: usize) {
+        let order = (square as u64) << 40 | u64::from(kind) << 36 | u64::from(number);
         self.entries.push(Entry { order, start, end: self.words.len() });
+    }
+
+    /// Takes over the entries of an older block that is split alike, of the regions that have a new number.
+    fn keep(&mut self, old: &Block, numbers: &[Option<u32>]) {
+        self.fulls.extend(old.fulls().iter().filter_map(|&full| numbers[full as usize]));
+        for square in 0..1 << (2 * self.split) {
+            old.entries(square, |number, kind, rest| {
+                if let Some(number) = numbers[number as usize] {
+                    self.add(square, number, kind, rest);
+                }
+            });
+        }
     }
 
     fn square(&self, column: i64, row: i64) -> Extent {
@@ -169,42 +218,36 @@ impl Packer {
             return;
         }
         let reach = local.outline.reach;
-        let mut hits: Vec<(usize, usize)> = Vec::new();
-        for (i, edge) in local.edges.iter().enumerate() {
-            self.hit(edge, reach, |square| hits.push((square, i)));
+        let mut hits: Vec<(u32, u32)> = Vec::with_capacity(local.edges.len() * 2);
+        for (i, edge) in (0..).zip(&local.edges) {
+            self.hit(edge, reach, |square| hits.push((square as u32, i)));
         }
         hits.sort_unstable();
         // Squares beyond the outline's box have no edges and lie outside.
         let (columns, rows) = self.squares(&local.outline.extent.grown(1, reach));
-        let clipped = columns.start == 0 && rows.start == 0;
         let corner = Spot { x: self.cell.west, y: self.cell.south };
         let is_area = local.outline.meaning != Meaning::Line;
-        let mut first_inside = clipped && local.outline.holds_corner(corner);
-        let mut first_edges: Vec<Edge> = Vec::new();
-        let mut hits = hits.into_iter().peekable();
+        let edges = |of: &Range<usize>| hits[of.clone()].iter().map(|&(_, edge)| &local.edges[edge as usize]);
+        let odd = |of: &Range<usize>, from: Spot, to: Spot| is_area && parity(edges(of), from, to);
+        // The square that comes first in the row before: its corner, its edges, and whether the corner is inside.
+        let mut first = (corner, 0..0, columns.start == 0 && rows.start == 0 && local.outline.holds_corner(corner));
         for row in rows {
-            let mut before: Option<(Spot, Vec<Edge>, bool)> = None;
+            let mut before: Option<(Spot, Range<usize>, bool)> = None;
             for column in columns.clone() {
                 let square = self.number_of(column, row);
-                let extent = self.square(column, row);
-                let corner = Spot { x: extent.west, y: extent.south };
-                let inside = match &before {
-                    Some((west, edges, inside)) => inside ^ (is_area && parity(edges.iter(), corner, *west)),
-                    None => {
-                        let south = Spot { x: corner.x, y: corner.y - (extent.north - extent.south + 1) };
-                        first_inside ^ (is_area && parity(first_edges.iter(), corner, south))
-                    }
-                };
-                let mut edges: Vec<Edge> = Vec::new();
+                let Extent { west: x, south: y, .. } = self.square(column, row);
+                let corner = Spot { x, y };
+                let (last, of_last, last_inside) = before.as_ref().unwrap_or(&first);
+                let inside = last_inside ^ odd(of_last, corner, *last);
                 // Hits in squares beyond the side of the world are passed over.
-                while let Some((at, edge)) = hits.next_if(|(at, _)| *at <= square) {
-                    edges.extend((at == square).then(|| local.edges[edge]));
-                }
-                self.add_outline_at(number, local.outline.meaning, square, &edges, inside);
+                let start = of_last.end + hits[of_last.end..].iter().take_while(|hit| hit.0 < square as u32).count();
+                let count = hits[start..].iter().take_while(|hit| hit.0 == square as u32).count();
+                let here = (corner, start..start + count, inside);
+                self.add_outline_at(number, local.outline.meaning, square, edges(&here.1), inside);
                 if before.is_none() {
-                    (first_inside, first_edges) = (inside, edges.clone());
+                    first = here.clone();
                 }
-                before = Some((corner, edges, inside));
+                before = Some(here);
             }
         }
     }
@@ -220,50 +263,58 @@ impl Packer {
         }
     }
 
-    fn add_outline_at(&mut self, number: u32, meaning: Meaning, square: usize, edges: &[Edge], inside: bool) {
-        if edges.is_empty() {
+    fn add_outline_at<'e>(
+        &mut self,
+        number: u32,
+        meaning: Meaning,
+        square: usize,
+        mut edges: impl Iterator<Item = &'e Edge>,
+        inside: bool,
+    ) {
+        let Some(first) = edges.next() else {
             if inside {
                 self.add(square, number, FULL, &[]);
             }
             return;
+        };
+        let start = self.words.len();
+        self.words.extend([number << KIND_BITS | PIECE, 0]);
+        if meaning == Meaning::Area && self.chains(first, edges).is_some() {
+            let count = (self.words.len() - start - 2) as u32;
+            self.words[start + 1] = count | if inside { CORNER_INSIDE } else { 0 };
+            return self.enter(square, number, PIECE, start);
         }
-        let chains = if meaning == Meaning::Area { self.chains(edges) } else { None };
-        match chains {
-            Some(mut words) => {
-                let count = words.len() as u32 - 1;
-                words[0] = count | if inside { CORNER_INSIDE } else { 0 };
-                self.add(square, number, PIECE, &words);
-            }
-            None => self.add(square, number, MEASURE, &[]),
-        }
+        self.words.truncate(start);
+        self.add(square, number, MEASURE, &[]);
     }
 
-    /// A free word, then chains of vertices from the cell's corner; `None` when one lies too far off.
-    fn chains(&self, edges: &[Edge]) -> Option<Vec<u32>> {
+    /// Adds chains of vertices from the cell's corner; `None` when one lies too far off.
+    fn chains<'e>(&mut self, first: &'e Edge, edges: impl Iterator<Item = &'e Edge>) -> Option<()> {
+        let cell = self.cell;
         let relative = |p: Spot| {
-            let (x, y) = (p.x - self.cell.west, p.y - self.cell.south);
+            let (x, y) = (p.x - cell.west, p.y - cell.south);
             (x.abs() < FARTHEST && y.abs() < FARTHEST).then_some([x as i32 as u32, y as i32 as u32])
         };
-        let mut words = vec![0];
         let mut count = 0;
         let mut last = None;
-        for edge in edges {
+        for edge in std::iter::once(first).chain(edges) {
             if last != Some(edge.a) {
-                count = words.len();
-                words.push(1);
-                words.extend(relative(edge.a)?);
+                count = self.words.len();
+                self.words.push(1);
+                self.words.extend(relative(edge.a)?);
             }
-            words[count] += 1;
-            words.extend(relative(edge.b)?);
+            self.words[count] += 1;
+            self.words.extend(relative(edge.b)?);
             last = Some(edge.b);
         }
-        Some(words)
+        Some(())
     }
 
-    fn finish(mut self) -> Arc<[u32]> {
+    fn finish(mut self, loads: &[u32]) -> Arc<[u32]> {
+        self.fulls.sort_unstable();
         self.entries.sort_by_key(|entry| entry.order);
         let squares = 1_usize << (2 * self.split);
-        let mut words = Vec::with_capacity(2 + self.fulls.len() + squares + self.words.len());
+        let mut words = Vec::with_capacity(2 + self.fulls.len() + squares + self.words.len() + loads.len());
         words.push((self.fulls.len() as u32) << SPLIT_BITS | self.split);
         words.extend_from_slice(&self.fulls);
         let first = words.len();
@@ -271,11 +322,12 @@ impl Packer {
         let mut entries = self.entries.iter().peekable();
         for square in 0..squares {
             words[first + square] = words.len() as u32;
-            while let Some(entry) = entries.next_if(|entry| (entry.order >> KIND_BITS) as usize == square) {
+            while let Some(entry) = entries.next_if(|entry| (entry.order >> 40) as usize == square) {
                 words.extend_from_slice(&self.words[entry.start..entry.end]);
             }
         }
         words[first + squares] = words.len() as u32;
+        words.extend_from_slice(loads);
         words.into()
     }
 }

@@ -1,0 +1,33 @@
+//! What parts of Waystone cost, beside a yardstick in the same run: one table a benchmark, and nothing averaged away.
+//!
+//! Reading order: `city` (what is measured on), `plain` (the yardstick), `fences` (the benchmark), `meter` (the clock).
+
+#![expect(clippy::print_stdout, reason = "a table is what this program is for")]
+
+mod city;
+mod edits;
+mod fences;
+mod meter;
+mod plain;
+
+use clap::{Parser, Subcommand};
+
+/// Measures parts of Waystone on this machine.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The region index: which regions hold a fix, beside an R*-tree with geo's tests
+    Fences(fences::Args),
+}
+
+fn main() {
+    match Args::parse().what {
+        What::Fences(args) => fences::run(&args),
+    }
+}
