@@ -1,6 +1,7 @@
 //! What must not matter: how a ring was drawn, and where on the globe its twin lies.
 
 use super::fence::{Fate, Ground, Tracker};
+use super::geojson::{export_geometry, geometry};
 use super::index::RegionIndex;
 use super::position::{Fix, Position};
 use super::region::Region;
@@ -120,5 +121,95 @@ proptest! {
         prop_assert!((s - (radius - karney)).abs() < 0.01, "{} against {}", s, radius - karney);
         let index = RegionIndex::build(vec![Region::new(RegionId::new("a").expect("short"), shape)]);
         prop_assert!(karney > radius || index.near(&to, Meters::ZERO).count() == 1);
+    }
+
+    // In five ways a ring may be drawn: another start, the other direction, closed or not, shifted by the caller.
+    #[test]
+    fn the_same_rings_are_the_same_area_and_survive_geojson(
+        ring in star(900_000.0),
+        hole in star(90_000.0),
+        island in star(60_000.0),
+        turn in 0_usize..12,
+        x in prop_oneof![Just(1_799_900_000_i64), Just(-1_800_000_000), -1_800_000_000_i64..1_800_000_000],
+        y in -880_000_000_i64..880_000_000,
+        spots in prop::collection::vec((-1_000_000_i64..1_000_000, -1_000_000_i64..1_000_000), 20),
+    ) {
+        let places = |ring: &[(i64, i64)], dx: i64| ring.iter().map(|&(u, v)| place(x + u + dx, y + v)).collect::<Vec<_>>();
+        let island_at = 2_000_000;
+        let parts = [vec![places(&ring, 0), places(&hole, 0)], vec![places(&island, island_at)]];
+        let Ok(shape) = Shape::multi_polygon(parts.to_vec()) else { return Ok(()) };
+        let mut twin = parts.clone();
+        twin.reverse();
+        for ring in twin.iter_mut().flatten() {
+            let n = ring.len();
+            ring.rotate_left(turn % n);
+            ring.reverse();
+            ring.push(ring[0]);
+        }
+        prop_assert!(Shape::multi_polygon(twin.to_vec()).is_ok_and(|twin| twin == shape));
+        let (once, _) = geometry(&export_geometry(&shape)).expect("what is written is read");
+        let (twice, _) = geometry(&export_geometry(&once)).expect("what is written is read");
+        prop_assert!(once == twice);
+        // Only where the antimeridian cuts an edge is anything rounded.
+        let far = x.abs() < 1_790_000_000;
+        prop_assert!(!far || once == shape);
+        for (u, v) in spots {
+            let at = place(x + u, y + v);
+            let s = shape.signed_distance(&at).get();
+            prop_assert!(s.abs() < 0.02 || shape.holds(&at) == once.holds(&at), "{}", s);
+            prop_assert!(s.abs() > 1_000.0 || (s - once.signed_distance(&at).get()).abs() < 0.02, "{}", s);
+            prop_assert_eq!(shape.holds(&at), s >= 0.0);
+        }
+    }
+
+    #[test]
+    fn a_ring_round_the_earth_holds_its_pole_at_every_longitude(
+        lats in prop::collection::vec(600_000_000_i64..899_000_000, 4..40),
+        first in -1_800_000_000_i64..1_800_000_000,
+        south in any::<bool>(),
+        spots in prop::collection::vec((-1_800_000_000_i64..1_800_000_000, 500_000_000_i64..=900_000_000), 20),
+    ) {
+        let sign = if south { -1 } else { 1 };
+        let gap = 3_600_000_000 / lats.len() as i64;
+        let at = |i: usize| place(first + i as i64 * gap, sign * lats[i]);
+        let shape = Shape::polygon(vec![(0..lats.len()).map(at).collect()]).expect("sound");
+        for (x, y) in spots {
+            prop_assert!(shape.holds(&place(x, sign * 900_000_000)) && !shape.holds(&place(x, -sign * y)));
+            // By hand: above the edge over that longitude.
+            let from = (x - first).rem_euclid(3_600_000_000);
+            let i = ((from / gap) as usize).min(lats.len() - 1);
+            let (a, b) = (lats[i], lats[(i + 1) % lats.len()]);
+            let wide = if i + 1 == lats.len() { 3_600_000_000 - gap * i as i64 } else { gap };
+            let above = i128::from(y - a) * i128::from(wide) - i128::from(b - a) * i128::from(from - gap * i as i64);
+            prop_assert_eq!(shape.holds(&place(x, sign * y)), above >= 0);
+        }
+        let (once, _) = geometry(&export_geometry(&shape)).expect("what is written is read");
+        let (twice, _) = geometry(&export_geometry(&once)).expect("what is written is read");
+        prop_assert!(once == twice && once.holds(&place(first, sign * 900_000_000)));
+        prop_assert!((once.size().get() - shape.size().get()).abs() < 1.0);
+    }
+
+    // The nearest place on an edge, looked for in small steps.
+    #[test]
+    fn distances_beside_a_pole_are_right(
+        lats in prop::collection::vec(899_000_000_i64..899_999_000, 4..9),
+        spot in (-1_800_000_000_i64..1_800_000_000, 899_000_000_i64..=900_000_000),
+    ) {
+        let gap = 3_600_000_000 / lats.len() as i64;
+        let corners: Vec<(i64, i64)> = lats.iter().enumerate().map(|(i, &y)| (i as i64 * gap, y)).collect();
+        let shape = Shape::polygon(vec![corners.iter().map(|&(x, y)| place(x, y)).collect()]).expect("sound");
+        let at = place(spot.0, spot.1);
+        let mut nearest = f64::INFINITY;
+        for (i, &(ax, ay)) in corners.iter().enumerate() {
+            let by = corners[(i + 1) % corners.len()].1;
+            let bx = if i + 1 == corners.len() { 3_600_000_000 } else { ax + gap };
+            for step in 0..=600_i64 {
+                let on = place(ax + (bx - ax) * step / 600, ay + (by - ay) * step / 600);
+                nearest = nearest.min(at.distance(&on).get());
+            }
+        }
+        let s = shape.signed_distance(&at).get().abs();
+        // A step is at most 35 m long, so the nearest place may lie 18 m beside the nearest step.
+        prop_assert!(s <= nearest + 0.02 && s >= (nearest * nearest - 18.0 * 18.0).max(0.0).sqrt() - 0.5, "{} against {}", s, nearest);
     }
 }

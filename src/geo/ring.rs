@@ -181,53 +181,65 @@ fn closed_through_pole(points: &[GridPoint], gap: i64) -> Vec<Corner> {
     corners
 }
 
-/// Joins what was cut at the antimeridian: stretches of it along which exactly two edges run, from either side, become
-/// seams. Returns whether there was one.
-pub(super) fn join_at_antimeridian<'r>(rings: impl Iterator<Item = &'r mut Ring>) -> bool {
-    let mut rings: Vec<&mut Ring> = rings.collect();
-    let on_it =
-        |a: GridPoint, b: GridPoint| a.x == b.x && a.y != b.y && (a.x - FULL_TURN / 2).rem_euclid(FULL_TURN) == 0;
-    let stretches = |rings: &[&mut Ring]| -> Vec<[i64; 2]> {
-        let edges = rings.iter().flat_map(|ring| ring.edges()).filter(|&(a, b, seam)| !seam && on_it(a, b));
-        let mut found: Vec<[i64; 2]> = edges.map(|(a, b, _)| [a.y.min(b.y), a.y.max(b.y)]).collect();
-        found.sort_unstable();
-        found
+/// A stretch of the antimeridian along which an edge runs: from, to, the ring and where the ring lies.
+type Stretch = ([i64; 2], usize, i64);
+
+fn on_antimeridian(a: GridPoint, b: GridPoint) -> bool {
+    a.x == b.x && a.y != b.y && (a.x - FULL_TURN / 2).rem_euclid(FULL_TURN) == 0
+}
+
+fn stretches(rings: &[&mut Ring]) -> Vec<Stretch> {
+    let of = |(i, ring): (usize, &&mut Ring)| -> Vec<Stretch> {
+        let edges = ring.edges().filter(|&(a, b, seam)| !seam && on_antimeridian(a, b));
+        edges.map(|(a, b, _)| ([a.y.min(b.y), a.y.max(b.y)], i, a.x)).collect()
     };
-    let mut ends: Vec<i64> = stretches(&rings).into_iter().flatten().collect();
+    let mut found: Vec<Stretch> = rings.iter().enumerate().flat_map(of).collect();
+    found.sort_unstable();
+    found
+}
+
+/// Joins what was cut at the antimeridian: stretches of it along which exactly two edges run, of two rings or of one
+/// that comes there from both sides, become seams.
+pub(super) fn join_at_antimeridian<'r>(rings: impl Iterator<Item = &'r mut Ring>) {
+    let mut rings: Vec<&mut Ring> = rings.collect();
+    let mut ends: Vec<i64> = stretches(&rings).into_iter().flat_map(|(span, ..)| span).collect();
     if ends.len() < 4 {
-        return false;
+        return;
     }
     ends.sort_unstable();
     ends.dedup();
+    // Where more than two edges run along one another nothing can be joined, and the area will be refused.
+    let mut spare = 2 * ends.len();
     for ring in &mut rings {
         let mut corners = Vec::with_capacity(ring.corners.len());
         for (i, &corner) in ring.corners.iter().enumerate() {
             corners.push(corner);
             let (a, b) = (corner.at, ring.at(i + 1));
-            if !corner.seam && on_it(a, b) {
-                let within = ends.iter().filter(|&&y| a.y.min(b.y) < y && y < a.y.max(b.y));
-                let mut between: Vec<Corner> =
-                    within.map(|&y| Corner { at: GridPoint { x: a.x, y }, seam: false }).collect();
-                if a.y > b.y {
-                    between.reverse();
+            if !corner.seam && on_antimeridian(a, b) {
+                let (low, high) = (a.y.min(b.y), a.y.max(b.y));
+                let within = &ends[ends.partition_point(|y| *y <= low)..ends.partition_point(|y| *y < high)];
+                let Some(left) = spare.checked_sub(within.len()) else { return };
+                spare = left;
+                let split = |&y: &i64| Corner { at: GridPoint { x: a.x, y }, seam: false };
+                if a.y < b.y {
+                    corners.extend(within.iter().map(split));
+                } else {
+                    corners.extend(within.iter().rev().map(split));
                 }
-                corners.extend(between);
             }
         }
         ring.corners = corners;
     }
     let all = stretches(&rings);
-    let twice =
-        |stretch: [i64; 2]| all.partition_point(|s| *s <= stretch) - all.partition_point(|s| *s < stretch) == 2;
-    let mut joined = false;
+    let joined = |span: [i64; 2]| {
+        let same = &all[all.partition_point(|s| s.0 < span)..all.partition_point(|s| s.0 <= span)];
+        // A ring that runs there and back in one place only has a spike or a slit.
+        matches!(same, [(_, ring, x), (_, other, y)] if (ring, x) != (other, y))
+    };
     for ring in rings {
         for i in 0..ring.corners.len() {
             let (a, b) = (ring.at(i), ring.at(i + 1));
-            if !ring.corners[i].seam && on_it(a, b) && twice([a.y.min(b.y), a.y.max(b.y)]) {
-                ring.corners[i].seam = true;
-                joined = true;
-            }
+            ring.corners[i].seam |= on_antimeridian(a, b) && joined([a.y.min(b.y), a.y.max(b.y)]);
         }
     }
-    joined
 }

@@ -26,7 +26,9 @@ fn ring_refuses_crossing_touching_and_turning_back() {
     let bow_tie: &[_] = &[(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)];
     let touching: &[_] = &[(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (1.0, 0.0), (0.0, 2.0)];
     let spike: &[_] = &[(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.0), (1.0, 1.0)];
-    for bad in [bow_tie, touching, spike] {
+    // Along the antimeridian as anywhere.
+    let spike_there: &[_] = &[(180.0, 0.0), (180.0, 1.0), (180.0, 2.0), (180.0, 1.0), (179.0, 1.0)];
+    for bad in [bow_tie, touching, spike, spike_there] {
         assert_eq!(refused(&[bad]), Some(ShapeError::SelfCrossing));
     }
 }
