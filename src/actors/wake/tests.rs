@@ -102,7 +102,8 @@ fn circles_have_the_names_that_the_player_knows() {
     assert!((f64::from(roam.radius) - (cave.get() - 200.0 - 10.0)).abs() <= 1.0, "{roam:?}");
 }
 
-/// `cargo test --lib cost_of_next -- --ignored --nocapture` prints what each fix pays for its `next`.
+/// `cargo test --lib cost_of_next -- --ignored --nocapture` prints what each fix pays for its `next`. Seen in an
+/// optimized build with 10,000 places, shown or hidden: 0.03 us standing, 0.35 us walking, 1.4 us driving among them.
 #[test]
 #[ignore = "a measurement, not a check"]
 #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
