@@ -85,6 +85,7 @@ pub struct MovingFences {
     /// Movers by the time of their last fix, so that a stale one is found at once.
     ages: BTreeSet<(Timestamp, PlayerId)>,
     pairs: BTreeMap<(PlayerId, PlayerId), Pair>,
+    movers_max: usize,
 }
 
 impl MovingFences {
@@ -92,7 +93,8 @@ impl MovingFences {
     pub fn new(rules: MovingRules) -> Self {
         let within = Meters::lossy(rules.within.get().max(MARGIN_MIN));
         let rules = MovingRules { within, ..rules };
-        Self { rules, movers: BTreeMap::new(), cells: BTreeMap::new(), ages: BTreeSet::new(), pairs: BTreeMap::new() }
+        let (movers, cells, ages, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { rules, movers, cells, ages, pairs, movers_max: MOVERS_MAX }
     }
 
     /// How many movers are remembered.
@@ -121,7 +123,7 @@ impl MovingFences {
         match before {
             Some((_, true)) if fresh => self.part(player, Some(&mut told)),
             Some((_, false)) => self.forget(player),
-            None if self.movers.len() >= MOVERS_MAX => self.make_room(time)?,
+            None if self.movers.len() >= self.movers_max => self.make_room(time)?,
             Some(_) | None => {}
         }
         self.place(player, team, fix);
@@ -169,6 +171,12 @@ impl MovingFences {
             State::Near { since, .. } => Some((mate, since)),
             State::Unknown | State::Apart => None,
         })
+    }
+
+    /// Which members of a team a player is near now, and since when: near a team is near any of it.
+    pub fn near_team(&self, player: &PlayerId, team: &TeamId) -> impl Iterator<Item = (&PlayerId, Timestamp)> {
+        self.near(player)
+            .filter(move |(mate, _)| self.movers.get(*mate).is_some_and(|mover| mover.team.as_ref() == Some(team)))
     }
 
     /// Whom a player has been near for as long as was asked for, since when, and on what last evidence; all who are

@@ -114,6 +114,8 @@ pub struct WakeIndex {
     coarse: RTree<Ball>,
     /// The same, as small as they are.
     close: RTree<Ball>,
+    /// The hidden ones, as small as they are.
+    hidden: RTree<Ball>,
 }
 
 impl WakeIndex {
@@ -121,14 +123,15 @@ impl WakeIndex {
     pub fn build<'a>(regions: impl IntoIterator<Item = (&'a Region, bool)>) -> Self {
         let mut spots: Vec<Spot> = regions.into_iter().map(|(region, hidden)| Spot::of(region, hidden)).collect();
         spots.sort_by(|a, b| a.region.cmp(&b.region));
-        let tree = |radius: &dyn Fn(&Spot) -> f64| {
-            let open = spots.iter().enumerate().filter(|(_, spot)| !spot.hidden);
+        let tree = |hidden: bool, radius: &dyn Fn(&Spot) -> f64| {
+            let open = spots.iter().enumerate().filter(|(_, spot)| spot.hidden == hidden);
             let ball =
                 |(at, spot): (usize, &Spot)| Ball { middle: middle(&spot.center), radius: radius(spot), spot: at };
             RTree::bulk_load(open.map(ball).collect())
         };
-        let (coarse, close) = (tree(&Spot::coarse), tree(&|spot| spot.cover));
-        Self { spots, coarse, close }
+        let (coarse, close) = (tree(false, &Spot::coarse), tree(false, &|spot| spot.cover));
+        let hidden = tree(true, &|spot| spot.cover);
+        Self { spots, coarse, close, hidden }
     }
 
     /// Metres from a place to a region, never more than there are; 0 inside and on the edge. `None`: it is none of
@@ -179,8 +182,20 @@ impl WakeIndex {
             let region = regions.get(&spot.region).filter(|_| least < best);
             region.map_or(best, |region| best.min(to_edge(region, from).max(least)))
         };
-        for spot in shown.iter().filter_map(|region| self.get(region)).filter(|spot| spot.hidden) {
-            best = measure(spot, best);
+        if shown.len() <= MEASURED_MAX {
+            for spot in shown.iter().filter_map(|region| self.get(region)).filter(|spot| spot.hidden) {
+                best = measure(spot, best);
+            }
+        } else {
+            // What is not shown is passed over: it costs time and changes nothing.
+            for (least, spot) in self.near_first(&self.hidden, from) {
+                if least >= best {
+                    break;
+                }
+                if shown.contains(&spot.region) {
+                    best = measure(spot, best);
+                }
+            }
         }
         for (count, (least, spot)) in self.near_first(&self.close, from).enumerate() {
             if least >= best {

@@ -158,6 +158,30 @@ fn who_leaves_is_forgotten_whole() {
     assert!(fences.is_empty() && fences.cells.is_empty() && fences.ages.is_empty() && fences.pairs.is_empty());
 }
 
+#[test]
+fn a_new_mover_takes_the_place_of_a_stale_one_or_waits() {
+    let mut fences = MovingFences::new(rules(None));
+    fences.movers_max = 2;
+    at(&mut fences, "ada", 0.0, 0.0);
+    at(&mut fences, "bo", 0.0, 30.0);
+    let mut hear = |seconds| fences.observe(&who("cy"), Some(&team()), &fix(25.0, 0.0, 0.0, seconds, 5.0));
+    assert_eq!(hear(60.0), Err(Unheard::Full));
+    assert_eq!(hear(61.0).map(|told| told.len()), Ok(0), "bo is too long ago for one fix to be sure");
+    assert_eq!(hear(62.0).map(|told| told.len()), Ok(1));
+    assert_eq!(fences.len(), 2);
+}
+
+#[test]
+fn a_team_is_near_where_any_of_it_is() {
+    let mut fences = MovingFences::new(MovingRules { team_mates: false, ..rules(None) });
+    at(&mut fences, "ada", 0.0, 0.0);
+    at(&mut fences, "bo", 200.0, 0.0);
+    fences.observe(&who("zoe"), None, &fix(25.0, 5.0, 0.0, 0.0, 5.0)).expect("it is looked at");
+    let owls = TeamId::new("owls").expect("short");
+    let near: Vec<&str> = fences.near_team(&who("zoe"), &team()).map(|(mate, _)| mate.as_str()).collect();
+    assert_eq!((near, fences.near_team(&who("zoe"), &owls).count()), (vec!["ada"], 0));
+}
+
 /// Steps of a walk, in metres.
 fn walk() -> impl Strategy<Value = Vec<(f64, f64)>> {
     prop::collection::vec((-6.0..6.0_f64, -6.0..6.0_f64), 60)

@@ -193,6 +193,24 @@ fn an_edge_is_an_edge_from_inside_too_and_a_ring_is_one() {
 }
 
 #[test]
+fn many_hidden_places_that_are_shown_count_like_any_others_and_the_rest_like_none() {
+    let regions: Vec<Region> = (0..400).map(|n| circle(n, 0.001 * n as f64, 0.002 * (n % 7) as f64, 40.0)).collect();
+    let all = RegionIndex::build(regions.clone());
+    let hidden = WakeIndex::build(regions.iter().map(|region| (region, true)));
+    for step in [1, 2, 5, 20] {
+        let told: Vec<&Region> = regions.iter().step_by(step).collect();
+        let shown: BTreeSet<RegionId> = told.iter().map(|region| region.id.clone()).collect();
+        let open = WakeIndex::build(told.into_iter().map(|region| (region, false)));
+        for n in 0..50 {
+            let from = at(0.0087 * f64::from(n), 0.0011 * f64::from(n % 11));
+            let by_hidden = clearance(&[Known { index: &hidden, first: NONE, shown: &shown }], &from, &all);
+            let by_open = clearance(&[Known { index: &open, first: NONE, shown: NONE }], &from, &all);
+            assert!((by_hidden.get() - by_open.get()).abs() < 0.05, "{by_hidden} {by_open}");
+        }
+    }
+}
+
+#[test]
 fn under_very_many_regions_nothing_is_suggested_and_little_is_measured() {
     let regions: Vec<Region> = (0..500).map(|n| circle(n * 3 + 1, 0.0, 0.0, 1_000.0 + n as f64)).collect();
     let (index, all) = build(&regions);

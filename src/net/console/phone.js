@@ -9,7 +9,7 @@ import { clock, compass, duration, metres, noticeLine, plural } from "./format.j
 import { bearing, depth, middleOf } from "./geo.js";
 
 const STATES = { connecting: "connecting", live: "connected", waiting: "reconnecting", over: "ended", off: "" };
-const VERBS = { visit: "Go there", answer: "Answer", scan: "Scan", photo: "Photo", follow: "Walk along", choose: "Choose" };
+const VERBS = { visit: "Go there", answer: "Answer", scan: "Scan", photo: "Photo", follow: "Walk along", choose: "Choose", meet: "Find each other" };
 
 const stay = (s) => (s < 120 ? `${s} s` : `${Math.round(s / 60)} min`);
 
