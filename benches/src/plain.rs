@@ -6,6 +6,8 @@
 use geo::{BoundingRect, Contains, Distance, Haversine, Intersects, LineString, Point, Polygon, coord};
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
+use serde_json::Value;
+use waystone::geo::geojson::export_geometry;
 use waystone::geo::position::Position;
 use waystone::geo::region::Region;
 use waystone::geo::shape::Shape;
@@ -62,15 +64,16 @@ impl PlainIndex {
 fn plain(shape: &Shape) -> Plain {
     match shape {
         Shape::Circle(circle) => Plain::Circle { middle: *circle.center(), radius: circle.radius().get() },
-        Shape::Polygon(polygon) => {
-            let ring = |ring: &waystone::geo::polygon::Ring| {
-                ring.positions().map(|p| coord! { x: p.lon(), y: p.lat() }).collect::<LineString<f64>>()
-            };
-            let mut rings: Vec<LineString<f64>> = polygon.rings().iter().map(ring).collect();
+        Shape::Area(_) => {
+            let exported = export_geometry(shape);
+            let pair = |p: &Value| coord! { x: p[0].as_f64().expect("a number"), y: p[1].as_f64().expect("a number") };
+            let ring = |ring: &Value| ring.as_array().expect("a ring").iter().map(pair).collect::<LineString<f64>>();
+            let rings = exported["coordinates"].as_array().expect("cities have polygons of one part");
+            let mut rings: Vec<LineString<f64>> = rings.iter().map(ring).collect();
             let outer = rings.remove(0);
             Plain::Polygon(Polygon::new(outer, rings))
         }
-        Shape::MultiPolygon(_) | Shape::Corridor(_) => unreachable!("cities have circles and polygons only"),
+        Shape::Corridor(_) => unreachable!("cities have circles and polygons only"),
     }
 }
 
