@@ -105,6 +105,22 @@ impl World {
             .collect()
     }
 
+    /// The same walks as phones see them: an error that lasts, some 4 m on each axis, forgotten to 1/e in 20 s.
+    pub fn noisy_walks(&mut self, users: usize, seconds: usize) -> Vec<Position> {
+        let truth = self.walks(users, seconds);
+        let keep = (-1.0_f64 / 20.0).exp();
+        let fresh = 4.0 * (1.0 - keep * keep).sqrt();
+        let mut errors = vec![(0.0, 0.0); users];
+        let mut seen = Vec::with_capacity(truth.len());
+        for (i, there) in truth.iter().enumerate() {
+            let (east, north) = errors[i % users];
+            let error = (keep * east + fresh * self.bell(), keep * north + fresh * self.bell());
+            errors[i % users] = error;
+            seen.push(place(moved((there.lon(), there.lat()), error.0, error.1)));
+        }
+        seen
+    }
+
     /// Fixes of walkers at 1.4 m/s, one a second of each in turn: the fix of walker w at second t is at t * users + w.
     pub fn walks(&mut self, users: usize, seconds: usize) -> Vec<Position> {
         let mut walkers: Vec<((f64, f64), f64)> = (0..users)

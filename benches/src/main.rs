@@ -5,9 +5,11 @@
 #![expect(clippy::print_stdout, reason = "a table is what this program is for")]
 
 mod city;
+mod decisions;
 mod edits;
 mod fences;
 mod meter;
+mod peers;
 mod plain;
 
 use clap::{Parser, Subcommand};
@@ -24,10 +26,20 @@ struct Args {
 enum What {
     /// The region index: which regions hold a fix, beside an R*-tree with geo's tests
     Fences(fences::Args),
+    /// The whole decision on a fix: plausibility, memory and look-up
+    Decisions(decisions::Args),
+    /// The region index beside Shapely, PostGIS and Redis
+    Peers(peers::Args),
 }
 
 fn main() {
     match Args::parse().what {
         What::Fences(args) => fences::run(&args),
+        What::Decisions(args) => decisions::run(&args),
+        What::Peers(args) => {
+            if let Err(error) = peers::run(&args) {
+                println!("peers: {error}");
+            }
+        }
     }
 }

@@ -66,7 +66,8 @@ fn plain(shape: &Shape) -> Plain {
         Shape::Circle(circle) => Plain::Circle { middle: *circle.center(), radius: circle.radius().get() },
         Shape::Area(_) => {
             let exported = export_geometry(shape);
-            let pair = |p: &Value| coord! { x: p[0].as_f64().expect("a number"), y: p[1].as_f64().expect("a number") };
+            let pair =
+                |p: &Value| coord! { x: p[0].as_f64().expect("a number"), y: p[1].as_f64().expect("a number") };
             let ring = |ring: &Value| ring.as_array().expect("a ring").iter().map(pair).collect::<LineString<f64>>();
             let rings = exported["coordinates"].as_array().expect("cities have polygons of one part");
             let mut rings: Vec<LineString<f64>> = rings.iter().map(ring).collect();

@@ -19,6 +19,10 @@ pub type Answer = oneshot::Sender<Result<Response, Undelivered>>;
 
 /// What a shard's actor is told.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that is sent is large; a box would be one more allocation each"
+)]
 pub enum ShardMessage {
     /// A request for one of its entities. The permit is the sender's credit with the shard.
     Deliver {

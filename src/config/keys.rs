@@ -134,7 +134,7 @@ fn trial_rules(value: &Value) -> Result<&'static RuleSet, Problem> {
     let known = RuleSet::ALL.map(|set| set.version.to_string()).join(", ");
     u16::try_from(version).ok().and_then(RuleSet::of_version).ok_or_else(|| Problem {
         message: format!("there are no plausibility rules {version}"),
-        help: format!("known here: {known}; {} decides", RuleSet::CURRENT.version).into(),
+        help: format!("known here: {known}; {} decides", RuleSet::CURRENT.version),
     })
 }
 

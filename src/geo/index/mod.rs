@@ -48,10 +48,6 @@ pub struct RegionIndex {
 
 /// A change of one region.
 #[derive(Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "changes are nearly always puts; a box would be one more allocation each"
-)]
 pub enum Change {
     /// It is there from now on, in place of one with the same id.
     Put(Region),
