@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use waystone::app::{self, App, QuestSource};
 use waystone::clock::Clock;
+use waystone::geo::plausibility::RuleSet;
 use waystone::net::auth::{Auth, AuthConfig, Key, Secret};
 use waystone::net::console::ConsoleConfig;
 use waystone::net::listener::EdgeConfig;
@@ -123,6 +124,12 @@ impl TestServer {
     pub async fn end(mut self) {
         self.switch_off().await;
         assert_eq!(faults(), Vec::<String>::new(), "the server has panicked or logged an error");
+    }
+
+    /// Lets plausibility rules run beside the deciding ones.
+    pub fn try_rules(&self, version: u16) {
+        let rules = RuleSet::of_version(version).expect("there is such a set");
+        self.app.as_ref().expect("it runs").world.try_rules(rules);
     }
 
     pub fn addr(&self) -> SocketAddr {
