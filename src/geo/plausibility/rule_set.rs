@@ -56,8 +56,8 @@ impl RuleSet {
         wary_after_jump: Duration::ZERO,
         dim: None,
     };
-    /// As the first, but wary after a jump and of dim fixes: of 400 made walks with a phone's noise 305 told just what
-    /// was right by the first set, and 397 by this one (tests/tracks/made.rs).
+    /// As the first, but wary after a jump and of dim fixes: of 200 made walks with a phone's noise 153 told just what
+    /// was right by the first set, and 198 by this one (tests/tracks/made.rs).
     pub const V2: Self = Self {
         version: 2,
         wary_after_jump: Duration::from_secs(10),
