@@ -16,11 +16,11 @@ use crate::geo::decision::Transition;
 use crate::geo::fence::{Fate, Ground, Tracker};
 use crate::geo::plausibility::Reason;
 use crate::geo::position::Fix;
-use crate::ids::{EntityId, PlayerId, RegionId};
+use crate::ids::{EntityId, PlayerId, QuestId, RegionId};
 use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, RegionCommand, Sighting};
 use crate::quest::evidence::Evidence;
-use crate::quest::guidance::Guidance;
+use crate::quest::guidance::{Guidance, Places};
 use crate::quest::notice::{Notice, What};
 use crate::quest::refusal::Refusal;
 use crate::units::Timestamp;
@@ -201,7 +201,9 @@ impl SessionState {
         let (now, arrived) = (self.node.clock.now(), Instant::now());
         let content = self.node.world.content();
         let guidance = self.guidance.load_full();
-        let wanted = |region: &RegionId| guidance.playing.keys().any(|quest| region.is_of(quest));
+        // The places of the version that is played; those of other versions are other regions.
+        let played = |region: &RegionId, (quest, places): (&QuestId, &Places)| region.place_of(quest, places.version);
+        let wanted = |region: &RegionId| guidance.places.iter().any(|of| played(region, of).is_some());
         let ground = Ground { index: &content.index, wanted: &wanted, version: guidance.seq };
         let mut reply = FixReply { seq: None, accepted: 0, ignored: Vec::new(), rings: Vec::new(), next: None };
         let mut met = Vec::new();
