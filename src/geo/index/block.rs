@@ -193,15 +193,21 @@ fn piece<const WORDS: usize>(
         let mut points = points.as_chunks::<WORDS>().0.iter().map(&vertex);
         let Some(mut a) = points.next() else { continue };
         for b in points {
-            let (dx, dy) = (i64::from(b.0) - i64::from(a.0), i64::from(b.1) - i64::from(a.1));
-            let turn = dx * (i64::from(p.1) - i64::from(a.1)) - dy * (i64::from(p.0) - i64::from(a.0));
             let within = |p: i32, a: i32, b: i32| a.min(b) <= p && p <= a.max(b);
-            if turn == 0 && within(p.0, a.0, b.0) && within(p.1, a.1, b.1) {
-                room.close();
-                return true;
+            if within(p.0, a.0, b.0) && within(p.1, a.1, b.1) {
+                let (dx, dy) = (i64::from(b.0) - i64::from(a.0), i64::from(b.1) - i64::from(a.1));
+                let turn = dx * (i64::from(p.1) - i64::from(a.1)) - dy * (i64::from(p.0) - i64::from(a.0));
+                if turn == 0 {
+                    room.close();
+                    return true;
+                }
+                room.keep_out_line(a, b, p, turn);
+            } else {
+                room.keep_out_box(a, b, p);
             }
-            inside ^= crosses(wide(a), wide(b), p2, corner);
-            room.keep_out(a, b, p, turn);
+            // Most edges span neither the latitude of the place nor the longitude of the corner.
+            let spans = (a.1 > p.1) != (b.1 > p.1) || (a.0 >= here.square.0) != (b.0 >= here.square.0);
+            inside ^= spans && crosses(wide(a), wide(b), p2, corner);
             a = b;
         }
     }
