@@ -18,13 +18,6 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// What a piece of work gave, and the seconds it took on the wall.
-pub fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
-    let begun = now();
-    let made = work();
-    (made, begun.elapsed().as_secs_f64())
-}
-
 /// Nanoseconds of CPU for each of `count` items of one round: the best round of as many as fit into `seconds`, three
 /// at least. The best, because other work on the machine only ever adds.
 pub fn best(count: usize, seconds: f64, mut round: impl FnMut()) -> f64 {

@@ -6,7 +6,8 @@
 //! region's number in the block and its kind in the lowest three bits:
 //! `FULL` holds the whole square. `DISC` is a circle by constants, `RIM` the same when only its edge matters.
 //! `PIECE` is the part of an outline that touches the square: whether the square's corner is inside, and chains of
-//! vertices from the cell's corner. `MEASURE` leaves it to the shape.
+//! vertices from the cell's corner. `SHORT` is the same with vertices of 16 bits an axis from the square's middle.
+//! `MEASURE` leaves it to the shape.
 
 use super::circle::Test;
 use super::cross::crosses;
@@ -22,7 +23,8 @@ pub(super) const FULL: u32 = 0;
 pub(super) const DISC: u32 = 1;
 pub(super) const RIM: u32 = 2;
 pub(super) const PIECE: u32 = 3;
-pub(super) const MEASURE: u32 = 4;
+pub(super) const SHORT: u32 = 4;
+pub(super) const MEASURE: u32 = 5;
 /// Bits of an entry's first word that tell its kind.
 pub(super) const KIND_BITS: u32 = 3;
 /// Bits of a block's first word that tell its split.
@@ -60,6 +62,8 @@ struct Here<'p> {
     at: (i32, i32),
     /// The first unit of its square.
     square: (i32, i32),
+    /// From there to its middle.
+    half: i32,
 }
 
 impl Block {
@@ -85,7 +89,7 @@ impl Block {
         let square = (column << shift, row << shift);
         let size = (1 << shift) - 1;
         let mut room = Room { west: square.0, south: square.1, east: square.0 + size, north: square.1 + size };
-        let here = Here { place, at, square };
+        let here = Here { place, at, square, half: (1 << shift) >> 1 };
         self.ask(&self.words[start..end], &here, &mut room, found);
         let side = |from: i64, units: i32| from + i64::from(units);
         (room.west <= room.east && room.south <= room.north).then(|| Extent {
@@ -111,11 +115,19 @@ impl Block {
                     let is_inside = is_inside.unwrap_or_else(|| measure::holds(region, here.place));
                     is_inside && kind == DISC
                 }
-                PIECE => {
+                PIECE | SHORT => {
                     let Some((&head, tail)) = rest.split_first() else { return };
                     let (chains, tail) = tail.split_at((head & !CORNER_INSIDE) as usize);
                     rest = tail;
-                    piece(chains, head & CORNER_INSIDE != 0, here, room)
+                    let corner_inside = head & CORNER_INSIDE != 0;
+                    if kind == SHORT {
+                        let middle = (here.square.0 + here.half, here.square.1 + here.half);
+                        let vertex = |word: &[u32; 1]| short_vertex(word[0], middle);
+                        piece(chains, vertex, corner_inside, here, room)
+                    } else {
+                        let vertex = |words: &[u32; 2]| (words[0] as i32, words[1] as i32);
+                        piece(chains, vertex, corner_inside, here, room)
+                    }
                 }
                 _ => measure::measure(region, here.place, here.at, room),
             };
@@ -151,7 +163,7 @@ impl Block {
             let (number, kind) = (self.words[at] >> KIND_BITS, self.words[at] & ((1 << KIND_BITS) - 1));
             let further = match kind {
                 DISC | RIM => Test::WORDS,
-                PIECE => 1 + (self.words[at + 1] & !CORNER_INSIDE) as usize,
+                PIECE | SHORT => 1 + (self.words[at + 1] & !CORNER_INSIDE) as usize,
                 _ => 0,
             };
             f(number, kind, &self.words[at + 1..=at + further]);
@@ -162,7 +174,13 @@ impl Block {
 
 /// Whether an outline holds the place, from the edges that touch its square.
 #[inline]
-fn piece(chains: &[u32], corner_inside: bool, here: &Here<'_>, room: &mut Room) -> bool {
+fn piece<const WORDS: usize>(
+    chains: &[u32],
+    vertex: impl Fn(&[u32; WORDS]) -> (i32, i32),
+    corner_inside: bool,
+    here: &Here<'_>,
+    room: &mut Room,
+) -> bool {
     let p = here.at;
     let wide = |p: (i32, i32)| (2 * i64::from(p.0), 2 * i64::from(p.1));
     let (p2, square) = (wide(p), wide(here.square));
@@ -170,24 +188,42 @@ fn piece(chains: &[u32], corner_inside: bool, here: &Here<'_>, room: &mut Room) 
     let mut inside = corner_inside;
     let mut rest = chains;
     while let Some((&count, tail)) = rest.split_first() {
-        let (points, tail) = tail.split_at(2 * count as usize);
+        let (points, tail) = tail.split_at(WORDS * count as usize);
         rest = tail;
-        let mut points = points.chunks_exact(2).map(|pair| (pair[0] as i32, pair[1] as i32));
+        let mut points = points.as_chunks::<WORDS>().0.iter().map(&vertex);
         let Some(mut a) = points.next() else { continue };
         for b in points {
-            let (dx, dy) = (i64::from(b.0) - i64::from(a.0), i64::from(b.1) - i64::from(a.1));
-            let turn = dx * (i64::from(p.1) - i64::from(a.1)) - dy * (i64::from(p.0) - i64::from(a.0));
             let within = |p: i32, a: i32, b: i32| a.min(b) <= p && p <= a.max(b);
-            if turn == 0 && within(p.0, a.0, b.0) && within(p.1, a.1, b.1) {
-                room.close();
-                return true;
+            if within(p.0, a.0, b.0) && within(p.1, a.1, b.1) {
+                let (dx, dy) = (i64::from(b.0) - i64::from(a.0), i64::from(b.1) - i64::from(a.1));
+                let turn = dx * (i64::from(p.1) - i64::from(a.1)) - dy * (i64::from(p.0) - i64::from(a.0));
+                if turn == 0 {
+                    room.close();
+                    return true;
+                }
+                room.keep_out_line(a, b, p, turn);
+            } else {
+                room.keep_out_box(a, b, p);
             }
-            inside ^= crosses(wide(a), wide(b), p2, corner);
-            room.keep_out(a, b, p, turn);
+            // Most edges span neither the latitude of the place nor the longitude of the corner.
+            let spans = (a.1 > p.1) != (b.1 > p.1) || (a.0 >= here.square.0) != (b.0 >= here.square.0);
+            inside ^= spans && crosses(wide(a), wide(b), p2, corner);
             a = b;
         }
     }
     inside
+}
+
+/// A vertex in one word, if it is near enough to the middle of its square.
+pub(super) fn short_word(x: i64, y: i64) -> Option<u32> {
+    let half = |units: i64| i16::try_from(units).ok().map(|units| u32::from(units as u16));
+    Some(half(x)? | half(y)? << 16)
+}
+
+#[inline]
+fn short_vertex(word: u32, middle: (i32, i32)) -> (i32, i32) {
+    let half = |bits: u32| i32::from(bits as u16 as i16);
+    (middle.0 + half(word), middle.1 + half(word >> 16))
 }
 
 impl Test {

@@ -2,7 +2,9 @@
 //!
 //! Promise: a block depends on its cell and its regions alone, so an edited block equals one packed afresh.
 
-use super::block::{Block, CORNER_INSIDE, DISC, FARTHEST, FULL, KIND_BITS, MEASURE, PIECE, RIM, SPLIT_BITS};
+use super::block::{
+    Block, CORNER_INSIDE, DISC, FARTHEST, FULL, KIND_BITS, MEASURE, PIECE, RIM, SHORT, SPLIT_BITS, short_word,
+};
 use super::circle::{Disc, Reach};
 use super::grid::{Cell, Extent, Spot};
 use super::outline::{Edge, Form, Meaning, Outline, parity};
@@ -268,43 +270,54 @@ impl Packer {
         number: u32,
         meaning: Meaning,
         square: usize,
-        mut edges: impl Iterator<Item = &'e Edge>,
+        edges: impl Iterator<Item = &'e Edge> + Clone,
         inside: bool,
     ) {
-        let Some(first) = edges.next() else {
+        if edges.clone().next().is_none() {
             if inside {
                 self.add(square, number, FULL, &[]);
             }
             return;
-        };
-        let start = self.words.len();
-        self.words.extend([number << KIND_BITS | PIECE, 0]);
-        if meaning == Meaning::Area && self.chains(first, edges).is_some() {
-            let count = (self.words.len() - start - 2) as u32;
-            self.words[start + 1] = count | if inside { CORNER_INSIDE } else { 0 };
-            return self.enter(square, number, PIECE, start);
         }
-        self.words.truncate(start);
+        let start = self.words.len();
+        let kinds: &[u32] = if meaning == Meaning::Area { &[SHORT, PIECE] } else { &[] };
+        for &kind in kinds {
+            self.words.extend([number << KIND_BITS | kind, 0]);
+            if self.chains(square, kind, edges.clone()).is_some() {
+                let count = (self.words.len() - start - 2) as u32;
+                self.words[start + 1] = count | if inside { CORNER_INSIDE } else { 0 };
+                return self.enter(square, number, kind, start);
+            }
+            self.words.truncate(start);
+        }
         self.add(square, number, MEASURE, &[]);
     }
 
-    /// Adds chains of vertices from the cell's corner; `None` when one lies too far off.
-    fn chains<'e>(&mut self, first: &'e Edge, edges: impl Iterator<Item = &'e Edge>) -> Option<()> {
+    /// Adds chains of vertices in the form of a kind; `None` when one lies too far off for it.
+    fn chains<'e>(&mut self, square: usize, kind: u32, edges: impl Iterator<Item = &'e Edge>) -> Option<()> {
+        let (column, row) = (square as i64 & ((1 << self.split) - 1), square as i64 >> self.split);
+        let corner = self.square(column, row);
+        let half = (1 << (self.cell.shift - self.split)) >> 1;
         let cell = self.cell;
-        let relative = |p: Spot| {
+        let add = |words: &mut Vec<u32>, p: Spot| {
+            if kind == SHORT {
+                words.push(short_word(p.x - corner.west - half, p.y - corner.south - half)?);
+                return Some(());
+            }
             let (x, y) = (p.x - cell.west, p.y - cell.south);
-            (x.abs() < FARTHEST && y.abs() < FARTHEST).then_some([x as i32 as u32, y as i32 as u32])
+            words.extend((x.abs() < FARTHEST && y.abs() < FARTHEST).then_some([x as i32 as u32, y as i32 as u32])?);
+            Some(())
         };
         let mut count = 0;
         let mut last = None;
-        for edge in std::iter::once(first).chain(edges) {
+        for edge in edges {
             if last != Some(edge.a) {
                 count = self.words.len();
                 self.words.push(1);
-                self.words.extend(relative(edge.a)?);
+                add(&mut self.words, edge.a)?;
             }
             self.words[count] += 1;
-            self.words.extend(relative(edge.b)?);
+            add(&mut self.words, edge.b)?;
             last = Some(edge.b);
         }
         Some(())

@@ -17,9 +17,9 @@ impl Room {
         *self = Self { west: i32::MAX, south: i32::MAX, east: i32::MIN, north: i32::MIN };
     }
 
-    /// Keeps out an edge on which `p` does not lie; `turn` is positive when `p` lies left of the way from `a` to `b`.
+    /// Keeps out an edge whose box `p` does not lie in.
     #[inline]
-    pub(super) fn keep_out(&mut self, a: (i32, i32), b: (i32, i32), p: (i32, i32), turn: i64) {
+    pub(super) fn keep_out_box(&mut self, a: (i32, i32), b: (i32, i32), p: (i32, i32)) {
         let (west, east) = (a.0.min(b.0), a.0.max(b.0));
         let (south, north) = (a.1.min(b.1), a.1.max(b.1));
         if west > self.east || east < self.west || south > self.north || north < self.south {
@@ -29,9 +29,7 @@ impl Room {
         let (to_east, to_west) = (west - p.0, p.0 - east);
         let (to_north, to_south) = (south - p.1, p.1 - north);
         let farthest = to_east.max(to_west).max(to_north.max(to_south));
-        if farthest <= 0 {
-            self.keep_out_line(a, b, p, turn);
-        } else if farthest == to_east {
+        if farthest == to_east {
             self.east = west - 1;
         } else if farthest == to_west {
             self.west = east + 1;
@@ -42,8 +40,9 @@ impl Room {
         }
     }
 
-    /// The same for an edge whose box has `p` in it: the box ends where its corner would meet the edge's line.
-    fn keep_out_line(&mut self, a: (i32, i32), b: (i32, i32), p: (i32, i32), turn: i64) {
+    /// Keeps out an edge whose box has `p` in it, though not the edge: the room ends where its corner would meet the
+    /// edge's line. `turn` is positive when `p` lies left of the way from `a` to `b`.
+    pub(super) fn keep_out_line(&mut self, a: (i32, i32), b: (i32, i32), p: (i32, i32), turn: i64) {
         let (dx, dy) = (i64::from(b.0) - i64::from(a.0), i64::from(b.1) - i64::from(a.1));
         // One unit changes the turn by dy eastward and by dx northward.
         let steps = (turn.abs() - 1).max(0) / (dx.abs() + dy.abs()).max(1);
