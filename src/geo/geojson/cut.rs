@@ -6,7 +6,7 @@
 //! written as an edge along it. Places of crossing are rounded to the grid, half a unit (6 mm) at most.
 
 use crate::geo::area::{Area, Side};
-use crate::geo::metric::{FULL_TURN, GridPoint, UNITS_PER_DEGREE};
+use crate::geo::metric::{FULL_TURN, GridPoint, UNITS_PER_DEGREE, on_segment};
 use crate::geo::ring::{Corner, POLE, Ring};
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ fn strips(area: &Area) -> Vec<Vec<GridPoint>> {
     if pole(-POLE) {
         chains.push(vec![corner(-HALF, -POLE), corner(HALF, -POLE)]);
     }
-    rings.extend(link(&chains));
+    rings.extend(link(&chains).into_iter().flat_map(apart));
     rings
 }
 
@@ -184,6 +184,46 @@ fn link(chains: &[Vec<GridPoint>]) -> Vec<Vec<GridPoint>> {
             }
         }
     }
+    rings
+}
+
+/// The rings that a linked one consists of: a hole that touched its outline, or another hole, may now be part of one
+/// ring with it, and a ring must not touch itself.
+fn apart(mut ring: Vec<GridPoint>) -> Vec<Vec<GridPoint>> {
+    ring.dedup();
+    if ring.len() > 1 && ring.first() == ring.last() {
+        ring.pop();
+    }
+    let mut sorted = ring.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    // Every corner that lies on an edge becomes a corner of it.
+    let mut corners = Vec::with_capacity(ring.len());
+    for (i, &a) in ring.iter().enumerate() {
+        let b = ring[(i + 1) % ring.len()];
+        corners.push(a);
+        let from = sorted.partition_point(|p| p.x < a.x.min(b.x));
+        let near = sorted[from..].iter().take_while(|p| p.x <= a.x.max(b.x));
+        let mut between: Vec<GridPoint> =
+            near.copied().filter(|&p| p != a && p != b && on_segment(a, b, p)).collect();
+        if a > b {
+            between.reverse();
+        }
+        corners.extend(between);
+    }
+    let (mut rings, mut open, mut seen) = (Vec::new(), Vec::<GridPoint>::new(), BTreeMap::new());
+    for p in corners {
+        if let Some(&start) = seen.get(&p) {
+            let loose: Vec<GridPoint> = open.drain(start..).collect();
+            for p in &loose {
+                seen.remove(p);
+            }
+            rings.push(loose);
+        }
+        seen.insert(p, open.len());
+        open.push(p);
+    }
+    rings.push(open);
     rings
 }
 
