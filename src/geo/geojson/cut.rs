@@ -50,11 +50,12 @@ fn strips(area: &Area) -> Vec<Vec<GridPoint>> {
     }
     let pole = |y: i64| area.side(GridPoint { x: 0, y }) == Side::Inside;
     let corner = |x: i64, y: i64| GridPoint { x, y };
+    // In two steps, so that a piece of it is never read as the shorter way round.
     if pole(POLE) {
-        chains.push(vec![corner(HALF, POLE), corner(-HALF, POLE)]);
+        chains.push(vec![corner(HALF, POLE), corner(0, POLE), corner(-HALF, POLE)]);
     }
     if pole(-POLE) {
-        chains.push(vec![corner(-HALF, -POLE), corner(HALF, -POLE)]);
+        chains.push(vec![corner(-HALF, -POLE), corner(0, -POLE), corner(HALF, -POLE)]);
     }
     rings.extend(link(&chains).into_iter().flat_map(apart));
     rings
