@@ -20,8 +20,23 @@ type Part = Vec<Vec<(f64, f64)>>;
 pub(super) fn cut(area: &Area) -> Vec<Part> {
     let parts = whole_parts(area).unwrap_or_else(|| parts_of(strips(area)));
     let degrees = |p: GridPoint| (p.x as f64 / UNITS_PER_DEGREE, p.y as f64 / UNITS_PER_DEGREE);
-    let ring = |ring: Vec<GridPoint>| ring.into_iter().map(degrees).collect();
+    let ring = |ring: Vec<GridPoint>| in_steps(&ring).into_iter().map(degrees).collect();
     parts.into_iter().map(|rings| rings.into_iter().map(ring).collect()).collect()
+}
+
+/// A way along a pole of more than half a turn, but not a whole one, in two steps: else it would be read as the shorter
+/// way round.
+fn in_steps(ring: &[GridPoint]) -> Vec<GridPoint> {
+    let mut points = Vec::with_capacity(ring.len());
+    for (i, &a) in ring.iter().enumerate() {
+        points.push(a);
+        let b = ring[(i + 1) % ring.len()];
+        let way = (b.x - a.x).abs();
+        if a.y.abs() == POLE && a.y == b.y && way > HALF && way != FULL_TURN {
+            points.push(GridPoint { x: (a.x + b.x) / 2, y: a.y });
+        }
+    }
+    points
 }
 
 /// The parts as they are, if none needs a cut.
