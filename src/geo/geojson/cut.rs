@@ -83,9 +83,13 @@ fn rings_on_cylinder(area: &Area) -> Vec<Vec<GridPoint>> {
     for (_, ring) in area.rings() {
         let n = ring.corners.len();
         let on_pole = |i: usize| ring.at(i).y.abs() == POLE && ring.at(i).y == ring.at(i + 1).y;
-        let along_pole: i64 = (0..n).filter(|&i| on_pole(i)).map(|i| ring.at(i + 1).x - ring.at(i).x).sum();
+        let way = |pole: i64| -> i64 {
+            (0..n).filter(|&i| on_pole(i) && ring.at(i).y == pole).map(|i| ring.at(i + 1).x - ring.at(i).x).sum()
+        };
         // A way along the pole that is part of its edge is drawn; the way round it is not.
-        let gone = |i: usize| ring.corners[i].seam && !(on_pole(i) && along_pole.abs() != FULL_TURN);
+        let round = [POLE, -POLE].map(|pole| way(pole).abs() == FULL_TURN);
+        let is_round = |i: usize| if ring.at(i).y > 0 { round[0] } else { round[1] };
+        let gone = |i: usize| ring.corners[i].seam && (!on_pole(i) || is_round(i));
         let Some(start) = (0..n).find(|&i| gone((i + n - 1) % n)) else {
             closed.push((0..=n).map(|i| ring.at(i)).collect());
             continue;
