@@ -63,7 +63,7 @@ fn strips(area: &Area) -> Vec<Vec<GridPoint>> {
     for ring in rings_on_cylinder(area) {
         break_at_antimeridian(&ring, &mut rings, &mut chains);
     }
-    let pole = |y: i64| area.side(GridPoint { x: 0, y }) == Side::Inside;
+    let pole = |pole: i64| area.rings().filter(|(_, ring)| goes_round(ring, pole)).count() % 2 == 1;
     let corner = |x: i64, y: i64| GridPoint { x, y };
     // In two steps, so that a piece of it is never read as the shorter way round.
     if pole(POLE) {
@@ -76,6 +76,12 @@ fn strips(area: &Area) -> Vec<Vec<GridPoint>> {
     rings
 }
 
+/// Whether a ring is closed by the whole way along a pole.
+fn goes_round(ring: &Ring, pole: i64) -> bool {
+    let along = ring.edges().filter(|(a, b, _)| a.y == pole && b.y == pole);
+    along.map(|(a, b, _)| b.x - a.x).sum::<i64>().abs() == FULL_TURN
+}
+
 /// The edges on the ground as closed lines without jumps: each ends where it began, or whole turns further.
 fn rings_on_cylinder(area: &Area) -> Vec<Vec<GridPoint>> {
     let same = |p: GridPoint| (p.x.rem_euclid(FULL_TURN), p.y);
@@ -83,11 +89,8 @@ fn rings_on_cylinder(area: &Area) -> Vec<Vec<GridPoint>> {
     for (_, ring) in area.rings() {
         let n = ring.corners.len();
         let on_pole = |i: usize| ring.at(i).y.abs() == POLE && ring.at(i).y == ring.at(i + 1).y;
-        let way = |pole: i64| -> i64 {
-            (0..n).filter(|&i| on_pole(i) && ring.at(i).y == pole).map(|i| ring.at(i + 1).x - ring.at(i).x).sum()
-        };
         // A way along the pole that is part of its edge is drawn; the way round it is not.
-        let round = [POLE, -POLE].map(|pole| way(pole).abs() == FULL_TURN);
+        let round = [POLE, -POLE].map(|pole| goes_round(&ring, pole));
         let is_round = |i: usize| if ring.at(i).y > 0 { round[0] } else { round[1] };
         let gone = |i: usize| ring.corners[i].seam && (!on_pole(i) || is_round(i));
         let Some(start) = (0..n).find(|&i| gone((i + n - 1) % n)) else {
