@@ -256,24 +256,22 @@ impl Stored {
         Some(odd)
     }
 
-    /// A ring whose way along the pole is a whole turn encloses it; one that only comes there has it on its edge.
+    /// A pole is on the edge where an edge on the ground ends there; else inside when the ways along it make whole turns.
     fn side_of_pole(&self, pole: i64) -> Side {
-        let (mut inside, mut touched) = (false, false);
+        let mut inside = false;
         for (range, _) in self.ring_ranges() {
-            let (mut way, mut comes) = (0, false);
+            let mut way = 0;
             for i in range {
                 let (a, b) = (self.points.at(i), self.points.at(i + 1));
-                comes |= a.y == pole;
-                way += if a.y == pole && b.y == pole { b.x - a.x } else { 0 };
+                match (a.y == pole, b.y == pole) {
+                    (true, true) => way += b.x - a.x,
+                    (true, false) | (false, true) if !self.is_seam(i) => return Side::Edge,
+                    _ => {}
+                }
             }
             inside ^= way.abs() == FULL_TURN;
-            touched |= comes && way.abs() != FULL_TURN;
         }
-        match (inside, touched) {
-            (true, _) => Side::Inside,
-            (false, true) => Side::Edge,
-            (false, false) => Side::Outside,
-        }
+        if inside { Side::Inside } else { Side::Outside }
     }
 
     /// The edge nearest to the frame's place, if its square is below `bound`: square, fraction of the edge, number.

@@ -49,6 +49,7 @@ impl Ring {
         if points.len() > 1 && points.last().is_some_and(|last| last.x == first.x + gap && last.y == first.y) {
             points.pop();
         }
+        one_visit_to_a_pole(&mut points, gap)?;
         let mut distinct = points.clone();
         distinct.sort_unstable();
         distinct.dedup();
@@ -168,17 +169,46 @@ fn closed_through_pole(points: &[GridPoint], gap: i64) -> Vec<Corner> {
     };
     let north = (0..n).map(wide).sum::<i128>() * i128::from(gap.signum()) >= 0;
     let pole = if north { POLE } else { -POLE };
-    let nearest = (0..n).min_by_key(|&i| (pole - points[i].y).abs()).unwrap_or(0);
+    // Of a way along the pole itself its end, so that the ring closes by what is left of the way round.
+    let nearest = (0..n).min_by_key(|&i| ((pole - points[i].y).abs(), points[(i + 1) % n].y == pole)).unwrap_or(0);
     let edge = |at: GridPoint| Corner { at, seam: false };
-    let later = points[..nearest].iter().map(|p| GridPoint { x: p.x + gap, y: p.y });
-    let mut corners: Vec<Corner> = points[nearest..].iter().copied().chain(later).map(edge).collect();
+    let mut corners: Vec<Corner> = started_at(points, nearest, gap).into_iter().map(edge).collect();
     let start = points[nearest];
     let seam = |x: i64, y: i64| Corner { at: GridPoint { x, y }, seam: true };
-    corners.push(seam(start.x + gap, start.y));
+    let before = points[(nearest + n - 1) % n];
     if start.y != pole {
-        corners.extend([seam(start.x + gap, pole), seam(start.x, pole)]);
+        let east = start.x + gap;
+        corners.extend([seam(east, start.y), seam(east, pole), seam(start.x, pole)]);
+    } else if before.y != pole {
+        corners.push(seam(start.x + gap, start.y));
     }
     corners
+}
+
+/// The closed line from another of its points on.
+fn started_at(points: &[GridPoint], start: usize, gap: i64) -> Vec<GridPoint> {
+    let later = points[..start].iter().map(|p| GridPoint { x: p.x + gap, y: p.y });
+    points[start..].iter().copied().chain(later).collect()
+}
+
+/// A pole is one place: of a way along it only the ends are kept, and a ring that comes there twice touches itself.
+fn one_visit_to_a_pole(points: &mut Vec<GridPoint>, gap: i64) -> Result<(), ShapeError> {
+    if points.iter().all(|p| p.y.abs() != POLE) {
+        return Ok(());
+    }
+    let n = points.len();
+    let begins = |i: &usize| points[*i].y.abs() != POLE || points[*i].y != points[(*i + n - 1) % n].y;
+    let Some(first) = (0..n).find(begins) else { return Err(ShapeError::ZeroArea) };
+    let line = started_at(points, first, gap);
+    let on = |i: usize| (line[i % n].y.abs() == POLE).then_some(line[i % n].y);
+    for pole in [POLE, -POLE] {
+        if (0..n).filter(|&i| on(i) == Some(pole) && on(i + n - 1) != Some(pole)).count() > 1 {
+            return Err(ShapeError::SelfCrossing);
+        }
+    }
+    let within = |i: usize| on(i).is_some() && on(i + n - 1) == on(i) && on(i + 1) == on(i);
+    *points = (0..n).filter(|&i| !within(i)).map(|i| line[i]).collect();
+    Ok(())
 }
 
 /// A stretch of the antimeridian along which an edge runs: from, to, the ring and where the ring lies.

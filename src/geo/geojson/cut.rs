@@ -6,7 +6,7 @@
 //! written as an edge along it. Places of crossing are rounded to the grid, half a unit (6 mm) at most.
 
 use crate::geo::area::{Area, Side};
-use crate::geo::metric::{FULL_TURN, GridPoint, UNITS_PER_DEGREE};
+use crate::geo::metric::{FULL_TURN, GridPoint, UNITS_PER_DEGREE, on_segment};
 use crate::geo::ring::{Corner, POLE, Ring};
 use std::collections::BTreeMap;
 
@@ -20,8 +20,23 @@ type Part = Vec<Vec<(f64, f64)>>;
 pub(super) fn cut(area: &Area) -> Vec<Part> {
     let parts = whole_parts(area).unwrap_or_else(|| parts_of(strips(area)));
     let degrees = |p: GridPoint| (p.x as f64 / UNITS_PER_DEGREE, p.y as f64 / UNITS_PER_DEGREE);
-    let ring = |ring: Vec<GridPoint>| ring.into_iter().map(degrees).collect();
+    let ring = |ring: Vec<GridPoint>| in_steps(&ring).into_iter().map(degrees).collect();
     parts.into_iter().map(|rings| rings.into_iter().map(ring).collect()).collect()
+}
+
+/// A way along a pole of more than half a turn, but not a whole one, in two steps: else it would be read as the shorter
+/// way round.
+fn in_steps(ring: &[GridPoint]) -> Vec<GridPoint> {
+    let mut points = Vec::with_capacity(ring.len());
+    for (i, &a) in ring.iter().enumerate() {
+        points.push(a);
+        let b = ring[(i + 1) % ring.len()];
+        let way = (b.x - a.x).abs();
+        if a.y.abs() == POLE && a.y == b.y && way > HALF && way != FULL_TURN {
+            points.push(GridPoint { x: (a.x + b.x) / 2, y: a.y });
+        }
+    }
+    points
 }
 
 /// The parts as they are, if none needs a cut.
@@ -48,16 +63,23 @@ fn strips(area: &Area) -> Vec<Vec<GridPoint>> {
     for ring in rings_on_cylinder(area) {
         break_at_antimeridian(&ring, &mut rings, &mut chains);
     }
-    let pole = |y: i64| area.side(GridPoint { x: 0, y }) == Side::Inside;
+    let pole = |pole: i64| area.rings().filter(|(_, ring)| goes_round(ring, pole)).count() % 2 == 1;
     let corner = |x: i64, y: i64| GridPoint { x, y };
+    // In two steps, so that a piece of it is never read as the shorter way round.
     if pole(POLE) {
-        chains.push(vec![corner(HALF, POLE), corner(-HALF, POLE)]);
+        chains.push(vec![corner(HALF, POLE), corner(0, POLE), corner(-HALF, POLE)]);
     }
     if pole(-POLE) {
-        chains.push(vec![corner(-HALF, -POLE), corner(HALF, -POLE)]);
+        chains.push(vec![corner(-HALF, -POLE), corner(0, -POLE), corner(HALF, -POLE)]);
     }
-    rings.extend(link(&chains));
+    rings.extend(link(&chains).into_iter().flat_map(apart));
     rings
+}
+
+/// Whether a ring is closed by the whole way along a pole.
+fn goes_round(ring: &Ring, pole: i64) -> bool {
+    let along = ring.edges().filter(|(a, b, _)| a.y == pole && b.y == pole);
+    along.map(|(a, b, _)| b.x - a.x).sum::<i64>().abs() == FULL_TURN
 }
 
 /// The edges on the ground as closed lines without jumps: each ends where it began, or whole turns further.
@@ -67,9 +89,10 @@ fn rings_on_cylinder(area: &Area) -> Vec<Vec<GridPoint>> {
     for (_, ring) in area.rings() {
         let n = ring.corners.len();
         let on_pole = |i: usize| ring.at(i).y.abs() == POLE && ring.at(i).y == ring.at(i + 1).y;
-        let along_pole: i64 = (0..n).filter(|&i| on_pole(i)).map(|i| ring.at(i + 1).x - ring.at(i).x).sum();
         // A way along the pole that is part of its edge is drawn; the way round it is not.
-        let gone = |i: usize| ring.corners[i].seam && !(on_pole(i) && along_pole.abs() != FULL_TURN);
+        let round = [POLE, -POLE].map(|pole| goes_round(&ring, pole));
+        let is_round = |i: usize| if ring.at(i).y > 0 { round[0] } else { round[1] };
+        let gone = |i: usize| ring.corners[i].seam && (!on_pole(i) || is_round(i));
         let Some(start) = (0..n).find(|&i| gone((i + n - 1) % n)) else {
             closed.push((0..=n).map(|i| ring.at(i)).collect());
             continue;
@@ -184,6 +207,46 @@ fn link(chains: &[Vec<GridPoint>]) -> Vec<Vec<GridPoint>> {
             }
         }
     }
+    rings
+}
+
+/// The rings that a linked one consists of: a hole that touched its outline, or another hole, may now be part of one
+/// ring with it, and a ring must not touch itself.
+fn apart(mut ring: Vec<GridPoint>) -> Vec<Vec<GridPoint>> {
+    ring.dedup();
+    if ring.len() > 1 && ring.first() == ring.last() {
+        ring.pop();
+    }
+    let mut sorted = ring.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    // Every corner that lies on an edge becomes a corner of it.
+    let mut corners = Vec::with_capacity(ring.len());
+    for (i, &a) in ring.iter().enumerate() {
+        let b = ring[(i + 1) % ring.len()];
+        corners.push(a);
+        let from = sorted.partition_point(|p| p.x < a.x.min(b.x));
+        let near = sorted[from..].iter().take_while(|p| p.x <= a.x.max(b.x));
+        let mut between: Vec<GridPoint> =
+            near.copied().filter(|&p| p != a && p != b && on_segment(a, b, p)).collect();
+        if a > b {
+            between.reverse();
+        }
+        corners.extend(between);
+    }
+    let (mut rings, mut open, mut seen) = (Vec::new(), Vec::<GridPoint>::new(), BTreeMap::new());
+    for p in corners {
+        if let Some(&start) = seen.get(&p) {
+            let loose: Vec<GridPoint> = open.drain(start..).collect();
+            for p in &loose {
+                seen.remove(p);
+            }
+            rings.push(loose);
+        }
+        seen.insert(p, open.len());
+        open.push(p);
+    }
+    rings.push(open);
     rings
 }
 
