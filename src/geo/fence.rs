@@ -56,14 +56,6 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Where and for what the last look holds: see the head of this file.
-#[derive(Debug, Clone, Copy)]
-struct Calm {
-    safe: SafeBox,
-    generation: u64,
-    version: u64,
-}
-
 /// The fence memory of one player session.
 #[derive(Clone, Default)]
 pub struct Tracker {
@@ -74,9 +66,10 @@ pub struct Tracker {
     /// Server time at which the last fix was accepted, or the first tick before any.
     heard: Option<Timestamp>,
     memory: BTreeMap<RegionId, Memory>,
-    /// The index whose regions are in `memory`.
-    generation: Option<u64>,
-    calm: Option<Calm>,
+    /// Of which index and of which wishes `memory` and `calm` are.
+    sights: Option<(u64, u64)>,
+    /// The box of the last look, while nothing can change in it: see the head of this file.
+    calm: Option<SafeBox>,
     /// Accuracy and event time of the last fix that was not dim.
     clear: Option<(Meters, Timestamp)>,
     /// Event time until which a jump makes us wary.
@@ -225,32 +218,32 @@ impl Tracker {
     }
 
     fn calm_at(&self, fix: &Fix, ground: Ground<'_>) -> bool {
-        self.calm.is_some_and(|calm| {
-            calm.safe.holds(fix.position())
-                && calm.generation == ground.index.generation()
-                && calm.version == ground.version
-        })
+        self.calm.is_some_and(|safe| safe.holds(fix.position()))
+            && self.sights == Some((ground.index.generation(), ground.version))
     }
 
     /// Judges a fix against what is remembered, what holds it, and what the way to it may have led through.
     fn judge(&mut self, walk: &Walk, now: Timestamp, ground: Ground<'_>, told: &mut Told<'_>) {
         let (place, time) = (walk.here.fix.position(), walk.here.fix.time());
-        let generation = ground.index.generation();
-        let renew = self.generation != Some(generation);
+        let sights = (ground.index.generation(), ground.version);
+        let renew = self.sights != Some(sights);
         let mut settled = true;
         self.memory.retain(|id, memory| {
             if renew || memory.region.is_none() {
-                memory.region = ground.index.get(id).map(Arc::clone);
+                memory.region = ground.index.get(id).filter(|_| (ground.wanted)(id)).map(Arc::clone);
                 memory.follow_hours(now, walk.before.as_ref(), &mut told.transitions);
             }
-            let Some(region) = memory.region.clone().filter(|_| (ground.wanted)(id)) else { return false };
+            let Some(region) = memory.region.clone() else { return false };
             let distance = memory.judge(&region, walk, told);
             settled &= memory.settled(&region, distance);
             memory.matters(&region, time)
         });
         let mut met = Vec::new();
         let safe = ground.index.look(place, &mut met);
-        passed_through(walk, ground.index, &mut met);
+        // In the box no edge lies, so a way within it passes through nothing.
+        if walk.before.as_ref().is_some_and(|before| !safe.holds(before.fix.position())) {
+            passed_through(walk, ground.index, &mut met);
+        }
         if told.account.is_some() {
             let halo = Meters::lossy(ACCOUNT_HALO.get().max(3.0 * walk.here.fix.believed_accuracy().get()));
             met.extend(ground.index.near(place, halo));
@@ -266,8 +259,8 @@ impl Tracker {
                 self.memory.insert(region.id.clone(), memory);
             }
         }
-        self.generation = Some(generation);
-        self.calm = settled.then_some(Calm { safe, generation, version: ground.version });
+        self.sights = Some(sights);
+        self.calm = settled.then_some(safe);
         self.next_hours = self.memory.values().filter_map(|memory| memory.hours_change).min();
         self.next_dwell = self.memory.values().filter_map(|memory| memory.dwell_until).min();
     }

@@ -190,43 +190,50 @@ impl Gate {
 
     /// Judges the step from the last fix: why to hold the new one, if so; else notes pace and flags.
     fn step(&mut self, last: &Fix, fix: &Fix, flags: &mut Vec<Reason>) -> Option<Reason> {
-        let speed = implied_speed(last, fix);
-        if speed <= self.rules.teleport.get() && self.explains(last, fix) {
+        let (speed, explained) = self.way(last, fix);
+        let (teleport, fast) = (self.rules.teleport.get(), self.rules.fast.get());
+        if speed <= teleport && explained {
             self.pace = speed;
-            flags.extend((speed > self.rules.fast.get()).then_some(Reason::TooFast));
+            flags.extend((speed > fast).then_some(Reason::TooFast));
             return None;
         }
-        let teleport = speed > self.rules.teleport.get();
-        match self.held {
-            Some(held) if implied_speed(&held, fix) <= self.rules.teleport.get() && self.explains(&held, fix) => {
-                self.pace = implied_speed(&held, fix);
+        let teleported = speed > teleport;
+        let agreed = self.held.map(|held| self.way(&held, fix));
+        match agreed.filter(|(speed, explained)| *speed <= teleport && *explained) {
+            Some((pace, _)) => {
+                self.pace = pace;
                 flags.push(Reason::Jump);
-                if teleport {
+                if teleported {
                     flags.push(Reason::Teleport);
                     self.cool_until = Some(fix.time() + self.rules.cool_down);
                 }
                 None
             }
-            Some(_) | None => Some(if teleport { Reason::Teleport } else { Reason::Jump }),
+            None => Some(if teleported { Reason::Teleport } else { Reason::Jump }),
         }
     }
 
-    /// Whether twice the joint accuracy (98 % of honest steps), the speed known (the phone's word or the last pace,
-    /// up to 70 m/s) and what could be gained meanwhile cover the way: d <= 2 hypot(a1, a2) + v dt + 4 dt^2 / 2.
-    fn explains(&self, from: &Fix, to: &Fix) -> bool {
+    /// The speed that a way implies, and whether it is explained: whether twice the joint accuracy (98 % of honest
+    /// steps), the speed known (the phone's word or the last pace, up to `fast`) and what could be gained meanwhile
+    /// cover it: d <= 2 hypot(a1, a2) + v dt + acceleration dt^2 / 2.
+    fn way(&self, from: &Fix, to: &Fix) -> (f64, bool) {
+        let distance = from.position().distance(to.position()).get();
         let seconds = to.time().since(from.time()).as_secs_f64();
         let said = |fix: &Fix| fix.speed().map_or(0.0, |speed| speed.get());
         let speed = self.pace.max(said(from)).max(said(to)).min(self.rules.fast.get());
         let blur = 2.0 * from.believed_accuracy().get().hypot(to.believed_accuracy().get());
         let reach = blur + speed * seconds + 0.5 * self.rules.acceleration * seconds * seconds;
-        from.position().distance(to.position()).get() <= reach
+        (implied(distance, from, to), distance <= reach)
     }
 }
 
 /// The least speed in m/s that leads from one fix to a later one: max(0, d - a1 - a2) / dt.
 pub(super) fn implied_speed(from: &Fix, to: &Fix) -> f64 {
-    let way = from.position().distance(to.position()).get();
-    let surplus = way - from.believed_accuracy().get() - to.believed_accuracy().get();
+    implied(from.position().distance(to.position()).get(), from, to)
+}
+
+fn implied(distance: f64, from: &Fix, to: &Fix) -> f64 {
+    let surplus = distance - from.believed_accuracy().get() - to.believed_accuracy().get();
     if surplus <= 0.0 {
         return 0.0;
     }

@@ -138,6 +138,25 @@ impl Block {
     }
 }
 
+/// What a way asks.
+impl Block {
+    /// Adds the regions that have an edge, or that of a ring, in a square that a box touches; some more than once.
+    pub(super) fn edges_in<'a>(&'a self, cell: &Cell, part: &Extent, found: &mut Vec<&'a Arc<Region>>) {
+        let Some(part) = cell.extent().common(part) else { return };
+        let (split, shift) = (self.split(), cell.shift - self.split());
+        let squares = |low: i64, high: i64, corner: i64| (low - corner) >> shift..=(high - corner) >> shift;
+        for row in squares(part.south, part.north, cell.south) {
+            for column in squares(part.west, part.east, cell.west) {
+                self.entries(((row << split) + column) as usize, |number, kind, _| {
+                    if kind != FULL {
+                        found.push(&self.regions[number as usize]);
+                    }
+                });
+            }
+        }
+    }
+}
+
 /// What an edit takes over.
 impl Block {
     /// How often it is split.

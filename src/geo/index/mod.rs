@@ -36,6 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use table::{Edit, Entry, Table};
 
+/// A way across more of the finest cells than this, from side to side, is looked for region by region.
+const WAY_CELLS_MAX: i64 = 16;
+
 /// All regions of a server, immutable; cheap to clone.
 #[derive(Clone)]
 pub struct RegionIndex {
@@ -190,12 +193,30 @@ impl RegionIndex {
         self.within(&Bounds::from(place.grid()).envelope(halo.get().max(0.0))).into_iter()
     }
 
-    /// The regions that, with their rings, the straight way between two places may touch, each once, in the order of
-    /// their ids.
+    /// The regions of which the straight way between two places may touch the edge, or that of a ring, each once, in the
+    /// order of their ids. A region that holds all of the way is not among them.
     pub fn between(&self, from: &Position, to: &Position) -> impl Iterator<Item = &Arc<Region>> {
         let start = from.grid();
         let end = to.grid().turned_toward(start.x);
-        self.within(&Bounds::from(start).union(end.into()).envelope(0.0)).into_iter()
+        let envelope = Bounds::from(start).union(end.into()).envelope(0.0);
+        let asked = Extent::of(&envelope);
+        let finest = self.grid.shifts[0];
+        let cells = ((asked.east - asked.west) >> finest) + ((asked.north - asked.south) >> finest);
+        let mut found = Vec::new();
+        if cells > WAY_CELLS_MAX {
+            found = self.within(&envelope);
+        } else {
+            for (level, table) in self.cells.iter().enumerate().filter(|(_, table)| table.len() > 0) {
+                for part in asked.turns().filter_map(|turns| asked.turned(turns).common(&Extent::WORLD)) {
+                    let cells = self.grid.cells(level, part);
+                    let blocks = cells.filter_map(|cell| Some((cell, table.get(&cell.key())?)));
+                    blocks.for_each(|(cell, block)| block.edges_in(&cell, &part, &mut found));
+                }
+            }
+            found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            found.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        }
+        found.into_iter()
     }
 
     fn within(&self, envelope: &Envelope) -> Vec<&Arc<Region>> {

@@ -130,7 +130,9 @@ proptest! {
                 let s = region.shape.signed_distance(&from).get();
                 let name = region.id.as_str();
                 prop_assert!(s < -region.reach().get() - halo * 0.98 || near.contains(&name), "{name} is near");
-                let touched = region.shape.touched_by(&from, &to) || region.shape.holds(&to);
+                // What holds both ends may hold all of the way.
+                let (start, end) = (region.shape.holds(&from), region.shape.holds(&to));
+                let touched = start != end || !start && region.shape.touched_by(&from, &to);
                 prop_assert!(!touched || between.contains(&name), "{name} is on the way");
             }
         }
