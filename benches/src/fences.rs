@@ -76,19 +76,13 @@ pub fn run(args: &Args) {
 
 fn ours(count: usize, index: &RegionIndex, build: f64, fixes: &Fixes, args: &Args) {
     let mut found = Vec::new();
-    let mut hits = 0;
-    let mut every = |fixes: &[Position]| {
-        best(fixes.len(), args.seconds, || {
-            hits = 0;
-            for place in fixes {
-                found.clear();
-                black_box(index.look(black_box(place), &mut found));
-                hits += found.len();
-            }
+    let every = |fixes: &[Position]| {
+        best_ask(fixes, args.seconds, |place, found| {
+            black_box(index.look(place, found));
         })
     };
-    let (sparse, walking) = (every(&fixes.sparse), every(&fixes.walks));
-    let clustered = every(&fixes.clustered);
+    let ((sparse, _), (walking, _), (clustered, hits)) =
+        (every(&fixes.sparse), every(&fixes.walks), every(&fixes.clustered));
     let mut looked = 0;
     let with_box = best(fixes.walks.len(), args.seconds, || {
         let mut boxes = vec![SafeBox::default(); USERS];
@@ -120,19 +114,9 @@ fn plain(count: usize, index: &PlainIndex, fixes: &Fixes, args: &Args) {
     ];
     let bytes = ask_child(Kind::Plain, count, args.seed);
     for (name, find) in ways {
-        let mut found = Vec::new();
-        let mut hits = 0;
-        let mut every = |fixes: &[Position]| {
-            best(fixes.len(), args.seconds, || {
-                hits = 0;
-                for place in fixes {
-                    found.clear();
-                    find(index, black_box(place), &mut found);
-                    hits += black_box(&found).len();
-                }
-            })
-        };
-        let (sparse, walking, clustered) = (every(&fixes.sparse), every(&fixes.walks), every(&fixes.clustered));
+        let every = |fixes: &[Position]| best_ask(fixes, args.seconds, |place, found| find(index, place, found));
+        let ((sparse, _), (walking, _), (clustered, hits)) =
+            (every(&fixes.sparse), every(&fixes.walks), every(&fixes.clustered));
         let hits = hits as f64 / fixes.clustered.len() as f64;
         println!(
             "| {count} | {name} | {clustered:.0} | {sparse:.0} | {walking:.0} | - | - | {hits:.3} | - | {bytes} |"

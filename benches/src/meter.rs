@@ -1,7 +1,9 @@
 //! The clock and the scales: CPU time of this thread, memory of this process.
 
 use std::fs;
+use std::hint::black_box;
 use std::time::{Duration, Instant};
+use waystone::geo::position::Position;
 
 /// CPU time that this thread has used, where the system tells (Linux); else time on the wall.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time; nothing here is a server")]
@@ -31,6 +33,20 @@ pub fn best(count: usize, seconds: f64, mut round: impl FnMut()) -> f64 {
         rounds += 1;
     }
     best
+}
+
+/// As [`best`], for asking about each of some places; and how many answers there were in all.
+pub fn best_ask<T>(places: &[Position], seconds: f64, mut ask: impl FnMut(&Position, &mut Vec<T>)) -> (f64, usize) {
+    let (mut found, mut hits) = (Vec::new(), 0);
+    let ns = best(places.len(), seconds, || {
+        hits = 0;
+        for place in places {
+            found.clear();
+            ask(black_box(place), &mut found);
+            hits += black_box(&found).len();
+        }
+    });
+    (ns, hits)
 }
 
 /// Bytes of memory that this process occupies (Linux; else 0).

@@ -4,7 +4,7 @@
 //! others in the same run. Each answers how many regions hold how many fixes; a peer that counts otherwise is said so.
 
 use crate::city::World;
-use crate::meter::best;
+use crate::meter::best_ask;
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -54,19 +54,12 @@ pub fn run(args: &Args) -> std::io::Result<()> {
     println!("| | clustered | walking | hits |");
     println!("|---|---|---|---|");
     let index = RegionIndex::build(regions);
-    let mut found = Vec::new();
-    let mut hits = 0;
-    let mut every = |fixes: &[Position]| {
-        best(fixes.len(), args.seconds, || {
-            hits = 0;
-            for place in fixes {
-                found.clear();
-                black_box(index.look(black_box(place), &mut found));
-                hits += found.len();
-            }
+    let every = |fixes: &[Position]| {
+        best_ask(fixes, args.seconds, |place, found| {
+            black_box(index.look(place, found));
         })
     };
-    let (walking, clustered) = (every(&walks), every(&clustered));
+    let ((walking, _), (clustered, hits)) = (every(&walks), every(&clustered));
     println!("| **waystone**, every fix looked up | {clustered:.0} | {walking:.0} | {hits} |");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers.py");
     let mut command = Command::new(&args.python);

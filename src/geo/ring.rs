@@ -59,7 +59,13 @@ impl Ring {
         let mut corners: Vec<Corner> = points.iter().map(|&at| Corner { at, seam: false }).collect();
         match gap.abs() {
             0 => {}
-            FULL_TURN => corners = closed_through_pole(&points, gap),
+            FULL_TURN => {
+                corners = closed_through_pole(&points, gap);
+                let pole = corners.last().map_or(POLE, |corner| corner.at.y);
+                if points.iter().any(|p| p.y == pole) {
+                    return Err(ShapeError::PoleTouched);
+                }
+            }
             _ => return Err(ShapeError::AroundPole),
         }
         let mut ring = Self { corners };

@@ -45,6 +45,9 @@ pub enum ShapeError {
     /// A ring goes round the earth more than once.
     #[error("the ring goes round the earth more than once: check its longitudes for jumps, or draw it in parts")]
     AroundPole,
+    /// A ring goes round a pole and has a corner at it.
+    #[error("the ring goes round a pole that it also touches: leave the corner at the pole out")]
+    PoleTouched,
     /// More than two turns and a third.
     #[error("the shape spans more than 858 degrees of longitude: split it")]
     TooWide,
