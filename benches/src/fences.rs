@@ -2,7 +2,7 @@
 
 use crate::city::World;
 use crate::edits;
-use crate::meter::{best, cpu, now, resident};
+use crate::meter::{best, best_ask, cpu, now, resident};
 use crate::plain::PlainIndex;
 use std::hint::black_box;
 use std::process::Command;
