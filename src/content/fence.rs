@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn nothing_written_keeps_the_defaults() {
         let region = region("{}").expect("sound");
-        assert_eq!((region.rules, region.rings.len(), region.hours), (FenceRules::default(), 0, None));
+        assert_eq!((*region.rules, region.rings.len(), region.hours), (FenceRules::default(), 0, None));
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
             flap_guard: Duration::from_secs(60),
             ..FenceRules::default()
         };
-        assert_eq!(region.rules, expected);
+        assert_eq!(*region.rules, expected);
         assert_eq!(region.rings.iter().map(|ring| ring.name.as_str()).collect::<Vec<_>>(), ["hint", "near"]);
         assert!(region.hours.is_some());
     }

@@ -66,16 +66,16 @@ fn resolve(
     let quest_id: QuestId = id(&file.id)?;
     let mut places = BTreeMap::new();
     let mut regions = Vec::new();
+    let rules = Arc::new(fence_rules(&file.safety));
     for (name, place) in &file.places {
         let place_id: PlaceId = id(name)?;
         let outline = Outline::of(name, place)?;
         let region = RegionId::of_place(&quest_id, version, &place_id)
             .map_err(|error| Fault::new(super::code::BAD_ID, name.spot, error.to_string()))?;
         let region = Region::new(region, outline.shape);
-        let rules = fence_rules(&file.safety);
         regions.push(match &place.fence {
-            Some(fence) => Fence::applied(fence, region, rules, file.available.as_ref())?,
-            None => region.with_rules(rules),
+            Some(fence) => Fence::applied(fence, region, *rules, file.available.as_ref())?,
+            None => region.with_rules(Arc::clone(&rules)),
         });
         let text = words(place.name.as_ref());
         places.insert(place_id, model::Place { name: text, hidden: place.hidden, outline: outline.geojson });

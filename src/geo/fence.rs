@@ -33,6 +33,8 @@ pub const WAY_GAP_MAX: Duration = Duration::from_secs(120);
 pub const WAY_ACCURACY_MAX: Meters = Meters::lossy(50.0);
 /// A dwell fires without a new fix for at least so long after the last one.
 pub const DWELL_SILENCE: Duration = Duration::from_secs(120);
+/// Regions remembered at once, 64 kB; nobody stands in so many places. Further ones wait until some are left.
+const REMEMBERED_MAX: usize = 256;
 /// An account of a fix covers regions so near, or three times its accuracy if that is more.
 const ACCOUNT_HALO: Meters = Meters::lossy(50.0);
 /// Silence after which nobody is inside anything.
@@ -252,6 +254,10 @@ impl Tracker {
         met.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         met.dedup_by(|a, b| a.id == b.id);
         for region in met {
+            if self.memory.len() >= REMEMBERED_MAX {
+                settled = false;
+                break;
+            }
             let mut memory = Memory::new(Some(Arc::clone(region)), now);
             let distance = memory.judge(region, walk, told);
             settled &= memory.settled(region, distance);

@@ -8,7 +8,7 @@ use super::shape::Shape;
 use crate::ids::RegionId;
 use crate::units::Meters;
 use crate::window::Window;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Most rings round one region: far, near, and two to spare.
 pub const RINGS_MAX: usize = 4;
@@ -24,8 +24,8 @@ pub struct Region {
     pub id: RegionId,
     /// Where it is.
     pub shape: Shape,
-    /// How fixes are judged.
-    pub rules: FenceRules,
+    /// How fixes are judged; shared, since hardly any region has rules of its own.
+    pub rules: Arc<FenceRules>,
     /// The same shape grown, the widest first; nearly always none.
     pub rings: Vec<OuterRing>,
     /// When it counts; `None`: always.
@@ -49,12 +49,13 @@ pub struct RingsError;
 impl Region {
     /// A region with the default rules, always open.
     pub fn new(id: RegionId, shape: Shape) -> Self {
-        Self { id, shape, rules: FenceRules::default(), rings: Vec::new(), hours: None }
+        static DEFAULT: LazyLock<Arc<FenceRules>> = LazyLock::new(Arc::default);
+        Self { id, shape, rules: Arc::clone(&DEFAULT), rings: Vec::new(), hours: None }
     }
 
     /// The same with other rules.
-    pub fn with_rules(self, rules: FenceRules) -> Self {
-        Self { rules, ..self }
+    pub fn with_rules(self, rules: impl Into<Arc<FenceRules>>) -> Self {
+        Self { rules: rules.into(), ..self }
     }
 
     /// The same with rings, in any order.

@@ -163,3 +163,19 @@ fn a_jump_of_200_m_claimed_to_2_m_does_not_enter() {
     }
     assert_eq!(first.told(), ["+a"]);
 }
+
+#[test]
+fn who_stands_in_too_many_places_is_told_of_so_many_and_never_twice() {
+    let many = REMEMBERED_MAX + 20;
+    let mut scene = Scene::with((0..many).map(|i| circle(&format!("r{i:03}"), 0.0, 50.0)).collect());
+    for seconds in 0..10 {
+        scene.at(0.0, f64::from(seconds));
+    }
+    let told = scene.told();
+    assert_eq!((told.len(), scene.tracker.inside().count()), (REMEMBERED_MAX, REMEMBERED_MAX));
+    assert!(told.iter().all(|word| word.starts_with("already ")));
+    for seconds in 60..70 {
+        scene.at(200.0, f64::from(seconds));
+    }
+    assert_eq!(scene.told().len(), REMEMBERED_MAX, "each that was entered is left");
+}
