@@ -9,6 +9,7 @@ use super::metric::{Bounds, Frame, GridPoint};
 use super::polygon::area_of;
 use super::position::Position;
 use crate::units::Meters;
+use std::sync::Arc;
 
 /// Smallest radius of a circle.
 pub const RADIUS_MIN: Meters = Meters::lossy(1.0);
@@ -97,8 +98,8 @@ pub enum Shape {
     Circle(Circle),
     /// One or several outlines with holes.
     Area(Area),
-    /// A line with a width.
-    Corridor(Corridor),
+    /// A line with a width; shared, since all shapes would be as large as the largest.
+    Corridor(Arc<Corridor>),
 }
 
 impl Shape {
@@ -119,7 +120,7 @@ impl Shape {
 
     /// A line with its full width.
     pub fn corridor(line: Vec<Position>, width: Meters) -> Result<Self, ShapeError> {
-        Corridor::new(line, width).map(Self::Corridor)
+        Corridor::new(line, width).map(|corridor| Self::Corridor(Arc::new(corridor)))
     }
 
     /// Metres to the edge, inside positive, zero on it. Within 1 cm up to 1 km from the edge; far from it only the sign

@@ -21,7 +21,9 @@ fn team() -> TeamId {
 /// A place so many metres east and north of a town, at any longitude.
 fn fix(lon: f64, east: f64, north: f64, seconds: f64, accuracy: f64) -> Fix {
     let lat: f64 = 60.0;
-    let lon = lon + east / (111_412.0 * lat.to_radians().cos());
+    // Both in whole units, so that the same walk elsewhere is the same to the unit.
+    let units = |degrees: f64| (degrees * 1e7).round();
+    let lon = (units(lon) + units(east / (111_412.0 * lat.to_radians().cos()))) / 1e7;
     let place = Position::new(lon - 360.0 * (lon / 360.0).round(), lat + north / 111_412.0).expect("on earth");
     let time = Timestamp::from_millis((seconds * 1_000.0) as i64);
     Fix::new(place, time).with_accuracy(Meters::lossy(accuracy)).expect("positive")
