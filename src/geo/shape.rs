@@ -141,7 +141,8 @@ impl Shape {
         }
     }
 
-    /// Whether the straight way between two places outside touches the shape.
+    /// Whether the straight way between two places outside touches the shape. Within 2 degrees of a pole a corridor is
+    /// taken for flat, and the answer is only roughly right.
     pub fn touched_by(&self, from: &Position, to: &Position) -> bool {
         let from = from.grid();
         let to = to.grid().turned_toward(from.x);

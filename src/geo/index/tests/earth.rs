@@ -71,6 +71,14 @@ fn inside(safe: &SafeBox) -> Vec<Position> {
     places.map(|(x, y)| unit(between(safe.west, safe.east, x), between(safe.south, safe.north, y))).collect()
 }
 
+/// Places along the straight way between two.
+fn steps(from: &Position, to: &Position) -> impl Iterator<Item = Position> {
+    let start = from.grid();
+    let end = to.grid().turned_toward(start.x);
+    let between = move |a: i64, b: i64, part: i64| a + (b - a) * part / 300;
+    (0..=300).map(move |part| unit(between(start.x, end.x, part), between(start.y, end.y, part)))
+}
+
 /// A place asked for in the index and of each region, also in the box that the index says is safe.
 fn compare(index: &RegionIndex, regions: &[Region], place: &Position) {
     let (found, safe) = look(index, place);
@@ -132,7 +140,11 @@ proptest! {
                 prop_assert!(s < -region.reach().get() - halo * 0.98 || near.contains(&name), "{name} is near");
                 // What holds both ends may hold all of the way.
                 let (start, end) = (region.shape.holds(&from), region.shape.holds(&to));
-                let touched = start != end || !start && region.shape.touched_by(&from, &to);
+                // Near a pole a corridor takes its surroundings for flat: there the way is asked step by step.
+                let polar = from.lat().abs().max(to.lat().abs()) > 88.0;
+                let on_the_way =
+                    || if polar { steps(&from, &to).any(|p| region.shape.holds(&p)) } else { region.shape.touched_by(&from, &to) };
+                let touched = start != end || !start && on_the_way();
                 prop_assert!(!touched || between.contains(&name), "{name} is on the way");
             }
         }
@@ -154,4 +166,18 @@ fn both_names_of_the_antimeridian_are_one_place() {
         assert_eq!(east, west);
         assert_eq!(east.len(), if lat < 1.0006 { 4 } else { 3 }, "{lat}");
     }
+}
+
+#[test]
+fn a_pole_is_one_place_of_all_longitudes() {
+    let ring = vec![at(10.0, 89.0), at(40.0, 89.5), at(25.0, 90.0)];
+    let index = RegionIndex::build(vec![
+        Region::new(id("to-the-pole"), Shape::polygon(vec![ring]).expect("sound")),
+        circle("round-it", 70.0, 89.99, 5_000.0),
+        circle("other-pole", 70.0, -89.99, 5_000.0),
+    ]);
+    for lon in [-180.0, -88.5, 0.0, 25.0, 180.0] {
+        assert_eq!(look(&index, &at(lon, 90.0)).0, ["round-it", "to-the-pole"], "{lon}");
+    }
+    assert_eq!(look(&index, &at(3.0, -90.0)).0, ["other-pole"]);
 }
