@@ -152,11 +152,6 @@ impl Tracker {
         self.memory.iter().filter_map(|(id, memory)| memory.inner.inside.map(|since| (id, since)))
     }
 
-    /// The last fix that counted.
-    pub fn last(&self) -> Option<&Fix> {
-        self.last.as_ref().map(|sample| &sample.fix)
-    }
-
     /// Server time at which [`Self::tick`] has something to tell even if no fix comes: a region opens or closes.
     pub fn tick_due(&self) -> Option<Timestamp> {
         self.next_hours
@@ -284,7 +279,6 @@ impl Tracker {
         let silence = now.since(*self.heard.get_or_insert(now));
         if silence >= EXPIRY {
             self.expire(&mut transitions);
-            return transitions;
         }
         self.follow_hours(now, &mut transitions);
         if let Some(last) = self.last {

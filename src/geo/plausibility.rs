@@ -131,11 +131,6 @@ impl Gate {
         self.rules
     }
 
-    /// The last fix that was accepted.
-    pub fn last(&self) -> Option<&Fix> {
-        self.last.as_ref()
-    }
-
     /// Metres per second between the last two accepted fixes, at least: the way less both accuracies.
     pub(super) fn pace(&self) -> f64 {
         self.pace

@@ -2,7 +2,7 @@
 //! code, against the notices that a phone gets for its batches of fixes.
 //!
 //! The regions become the places of quests, one quest for each set of rules. A quest's place has one outline, so the
-//! areas of several parts stay with `tests/tracks.rs`, which holds the fence alone against the same tables; what a
+//! areas of several parts stay with `tests/tracks`, which holds the fence alone against the same tables; what a
 //! region tells does not depend on the others. `cross` has no notice.
 
 use crate::harness::{DEADLINE, TestServer};

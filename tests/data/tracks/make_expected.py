@@ -1,7 +1,7 @@
 """Makes regions.json and expected.json: what the recorded tracks must set off, worked out without our own code.
 
 Distances come from PROJ (Karney's geodesics) and GEOS (through Shapely); the rules are read off docs/ and the comments
-of src/geo, and written down here a second time, as plainly as can be. tests/tracks.rs compares.
+of src/geo, and written down here a second time, as plainly as can be. tests/tracks compares.
 
 Run it in a virtual environment outside the repository, from this folder:
     python3 -m venv VENV && VENV/bin/pip install shapely==2.2.0 pyproj==3.7.2

@@ -97,6 +97,18 @@ fn a_window_that_opens_and_closes_around_a_player_is_told() {
 }
 
 #[test]
+fn after_a_day_of_silence_the_next_opening_is_still_ahead() {
+    let hours = Window::new(None, None, "Europe/Helsinki", &["Su 18:00-18:20".to_owned()]).expect("sound");
+    let mut scene = Scene::with(vec![circle("a", 0.0, 50.0).with_hours(Arc::new(hours))]);
+    scene.at(0.0, 0.0);
+    scene.at(0.0, 1.0);
+    scene.tick(90_000.0);
+    assert_eq!(scene.told(), ["already a", "expired a"]);
+    // Whoever ticks when it is due must not be told to tick at once again.
+    assert!(scene.tracker.tick_due().is_some_and(|due| due > time(90_000.0)));
+}
+
+#[test]
 fn a_player_known_to_be_inside_hears_that_it_closed_meanwhile() {
     let hours = Window::new(None, None, "Europe/Helsinki", &["Su 08:00-12:00".to_owned()]).expect("sound");
     let mut scene = Scene::with(vec![circle("a", 0.0, 50.0).with_hours(Arc::new(hours))]);
