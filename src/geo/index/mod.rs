@@ -174,16 +174,16 @@ impl RegionIndex {
     /// box round the place in which no edge of a region or a ring lies, so that each place in it gets the same
     /// answer; a place on an edge, or too near to tell, gets a box that holds nothing.
     pub fn look<'a>(&'a self, place: &Position, found: &mut Vec<&'a Arc<Region>>) -> SafeBox {
-        if place.lat().abs() == 90.0 && !self.is_empty() {
-            // A pole is one place of all longitudes, and lies in a cell of each: nobody lives there, so all are asked.
-            found.extend(self.near(place, Meters::ZERO).filter(|region| measure::holds(region, place)));
-            return SafeBox::default();
+        let (spot, mut world) = (Spot::of(place), Extent::WORLD);
+        if !self.is_empty() {
+            // A pole is one place of all longitudes, and lies in a cell of each: no box holds it, and all are asked.
+            if spot.y == world.south || spot.y == world.north {
+                found.extend(self.near(place, Meters::ZERO).filter(|region| measure::holds(region, place)));
+                return SafeBox::default();
+            }
+            (world.south, world.north) = (world.south + 1, world.north - 1);
         }
-        let spot = Spot::of(place);
-        // A pole may be inside because of what lies at another longitude, so no box holds one.
-        let pole = i64::from(!self.is_empty());
-        let (south, north) = (Extent::WORLD.south + pole, Extent::WORLD.north - pole);
-        let mut safe = Some(Extent { south, north, ..Extent::WORLD });
+        let mut safe = Some(world);
         for (level, table) in self.cells.iter().enumerate().filter(|(_, table)| table.len() > 0) {
             let cell = self.grid.cell(level, spot);
             let room = match table.get(&cell.key()) {

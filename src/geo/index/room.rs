@@ -61,10 +61,16 @@ impl Room {
 
     /// Keeps to so many units around `p`.
     pub(super) fn keep_within(&mut self, p: (i32, i32), x: i32, y: i32) {
-        self.west = self.west.max(p.0.saturating_sub(x));
-        self.east = self.east.min(p.0.saturating_add(x));
-        self.south = self.south.max(p.1.saturating_sub(y));
-        self.north = self.north.min(p.1.saturating_add(y));
+        self.keep_sides(p, (x, x), (y, y));
+    }
+
+    /// Keeps to so many units west and east, south and north of `p`.
+    #[inline]
+    fn keep_sides(&mut self, p: (i32, i32), (west, east): (i32, i32), (south, north): (i32, i32)) {
+        self.west = self.west.max(p.0.saturating_sub(west));
+        self.east = self.east.min(p.0.saturating_add(east));
+        self.south = self.south.max(p.1.saturating_sub(south));
+        self.north = self.north.min(p.1.saturating_add(north));
     }
 
     /// Keeps out a circle of radius 1 that is too wide rather than too narrow; `u`, `v` lead from its middle to `p`,
@@ -98,12 +104,9 @@ impl Room {
             return self.close();
         }
         let (toward_x, toward_y) = (whole(far_x, kx), whole(far_y, ky));
-        let (west, east) = if u > 0.0 { (toward_x, away_x) } else { (away_x, toward_x) };
-        let (south, north) = if v > 0.0 { (toward_y, away_y) } else { (away_y, toward_y) };
-        self.west = self.west.max(p.0.saturating_sub(west));
-        self.east = self.east.min(p.0.saturating_add(east));
-        self.south = self.south.max(p.1.saturating_sub(south));
-        self.north = self.north.min(p.1.saturating_add(north));
+        let west_east = if u > 0.0 { (toward_x, away_x) } else { (away_x, toward_x) };
+        let south_north = if v > 0.0 { (toward_y, away_y) } else { (away_y, toward_y) };
+        self.keep_sides(p, west_east, south_north);
     }
 
     /// At most so many units towards a middle that lies `u` back.
