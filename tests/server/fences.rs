@@ -36,8 +36,7 @@ impl Rider<'_> {
 
 async fn rider(server: &TestServer) -> Rider<'_> {
     let mut phone = server.phone("ada").await;
-    phone.act("team.create", json!({ "name": "One" })).await;
-    phone.expect(json!({ "type": "team.joined" })).await;
+    phone.found("One").await;
     phone.start("fences").await;
     Rider { server, phone, seq: 0 }
 }

@@ -201,6 +201,12 @@ impl Phone {
         self.call(method, data).await
     }
 
+    /// Founds a team and waits for the news of being in it.
+    pub async fn found(&mut self, team: &str) {
+        self.act("team.create", json!({ "name": team })).await;
+        self.expect(json!({ "type": "team.joined" })).await;
+    }
+
     /// Starts a quest and waits for the news of it, from which on the places count.
     pub async fn start(&mut self, quest: &str) {
         self.act("quest.start", json!({ "quest": quest })).await;

@@ -24,8 +24,7 @@ async fn a_phone_learns_what_to_watch_and_when_to_wake() {
     let mut ada = server.phone("ada").await;
     let (code, message, temporary) = ada.refused("wake", json!({})).await;
     assert!(code == 1006 && temporary && message.contains("send one"), "{message}");
-    ada.act("team.create", json!({ "name": "One" })).await;
-    ada.expect(json!({ "type": "team.joined" })).await;
+    ada.found("One").await;
     ada.start("quick").await;
 
     // On top of the hidden vault, which nobody may know yet: all numbers speak of the gate and its neighbours.
@@ -57,8 +56,7 @@ async fn a_phone_learns_what_to_watch_and_when_to_wake() {
 async fn a_place_joins_the_circles_when_its_step_opens() {
     let server = TestServer::start(quick()).await;
     let mut ada = server.phone("ada").await;
-    ada.act("team.create", json!({ "name": "One" })).await;
-    ada.expect(json!({ "type": "team.joined" })).await;
+    ada.found("One").await;
     ada.start("quick").await;
     ada.stand_at(GATE).await;
     ada.expect_done("meet").await;

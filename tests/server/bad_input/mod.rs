@@ -120,8 +120,7 @@ fn of_error(reply: &Value, code: u32, words: &str) -> Option<String> {
 /// Bea founds a team, starts and passes the gate; then her phone is put away.
 async fn set_the_stage(server: &TestServer) {
     let mut bea = server.phone("bea").await;
-    bea.act("team.create", json!({ "name": "The B team" })).await;
-    bea.expect(json!({ "type": "team.joined" })).await;
+    bea.found("The B team").await;
     bea.start("quick").await;
     bea.stand_at(GATE).await;
     bea.expect_open("side").await;
