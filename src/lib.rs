@@ -11,6 +11,7 @@ pub mod geo;
 pub mod quest;
 pub mod content;
 pub mod cluster;
+pub mod links;
 pub mod persist;
 pub mod verify;
 pub mod actors;

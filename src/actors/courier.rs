@@ -188,7 +188,7 @@ impl Courier {
                         return;
                     }
                 }
-                Err(Undelivered::Busy | Undelivered::Unavailable | Undelivered::Expired) => {
+                Err(Undelivered::Moved | Undelivered::Busy | Undelivered::Unavailable | Undelivered::Expired) => {
                     if pause >= RETRY_MAX {
                         warn!(from = %lane.0, to = %lane.1, "a message waits for its receiver");
                     }

@@ -105,7 +105,7 @@ impl EntityState {
         self.load().await?;
         match request {
             Request::Decide(message) => self.decide(message).await.map(Response::Decided),
-            Request::Attach { after } => self.attach(after),
+            Request::Attach { after, .. } => self.attach(after),
             Request::View => self.view(),
         }
     }
@@ -269,6 +269,7 @@ impl EntityState {
             (Some(Aggregate { state: State::Player(player), seq, .. }), EntityId::Player(id)) => {
                 let content = self.node.world.content();
                 Ok(Response::Attached(Box::new(Attached {
+                    since: 0,
                     offset: player.offset,
                     missed: after
                         .and_then(|after| player.missed(after + u64::from(faults::planted(Bug::ResumeOffByOne)))),

@@ -80,11 +80,15 @@ impl Game {
         self.introduce(&hello).await?;
         let epoch = self.node.journal.id().to_owned();
         let after = hello.resume.as_ref().filter(|resume| resume.epoch == epoch).map(|resume| resume.offset);
-        let request = Request::Attach { after };
+        let request = Request::Attach {
+            after,
+            session: crate::cluster::link::SessionKey { node: crate::cluster::member::NodeId::new(""), number: 0 },
+            since: None,
+        };
         let Response::Attached(attached) = self.node.router.ask(EntityId::Player(player), request).await? else {
             return Err(Refusal::internal("the player did not answer; connect again"));
         };
-        let Attached { offset, missed, guidance } = *attached;
+        let Attached { offset, missed, guidance, .. } = *attached;
         let (taken_in, routed) = oneshot::channel();
         let welcome = SessionMessage::Welcome { offset, guidance: Box::new(guidance), taken_in };
         let ended = || Refusal::unavailable("the session has ended; connect again");

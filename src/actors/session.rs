@@ -315,7 +315,22 @@ impl SessionState {
         };
         if notices.first().is_some_and(|(offset, _)| *offset > told + 1) {
             let player = EntityId::Player(self.player.clone());
-            match self.node.router.ask(player, Request::Attach { after: Some(told) }).await {
+            match self
+                .node
+                .router
+                .ask(
+                    player,
+                    Request::Attach {
+                        after: Some(told),
+                        session: crate::cluster::link::SessionKey {
+                            node: crate::cluster::member::NodeId::new(""),
+                            number: 0,
+                        },
+                        since: None,
+                    },
+                )
+                .await
+            {
                 Ok(Response::Attached(attached)) if attached.missed.is_some() => {
                     notices = attached.missed.unwrap_or_default();
                 }

@@ -6,12 +6,14 @@
 
 #![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
 
+use crate::cluster::link::SessionKey;
 use crate::ids::EntityId;
 use crate::quest::aggregate::Message;
 use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;
 use crate::quest::refusal::Refusal;
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
@@ -21,18 +23,22 @@ use std::time::Duration;
 pub const DELIVERY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What may be asked of an entity.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// To decide a message.
     Decide(Message),
-    /// To tell a new session of its player where things stand, with the notices after an offset.
-    Attach { after: Option<u64> },
+    /// To tell a session of its player where things stand, with the notices after an offset, and to tell it the news
+    /// from now on. `since` is what the last answer said, if the session was told news before; a new one has none,
+    /// and takes the place of any other.
+    Attach { after: Option<u64>, session: SessionKey, since: Option<u64> },
     /// To show what a client may see.
     View,
 }
 
 /// What it answers.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Response {
     /// To a message: the client's answer, if there is one.
     Decided(Option<Value>),
@@ -43,8 +49,10 @@ pub enum Response {
 }
 
 /// Where things stand for a player.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attached {
+    /// Since when the session counts as the player's: of two, the later one.
+    pub since: u64,
     /// The offset of the last notice.
     pub offset: u64,
     /// The notices after the offset asked for; `None`: they are not all kept.
@@ -54,8 +62,11 @@ pub struct Attached {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Undelivered {
+    /// The shard is not here, or is just leaving. The router asks elsewhere, or waits; nobody else meets this.
+    Moved,
     /// The rules say no.
     Refused(Refusal),
     /// The entity has too much to do.
@@ -71,7 +82,9 @@ impl From<Undelivered> for Refusal {
         match undelivered {
             Undelivered::Refused(refusal) => refusal,
             Undelivered::Busy => Self::busy("too much to do at once; try again in a second"),
-            Undelivered::Unavailable => Self::unavailable("the journal cannot be written now; try again in a second"),
+            Undelivered::Moved | Undelivered::Unavailable => {
+                Self::unavailable("the journal cannot be written now; try again in a second")
+            }
             Undelivered::Expired => {
                 Self::unavailable("no answer in time; try again with the same command id, it will not be done twice")
             }

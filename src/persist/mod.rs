@@ -19,10 +19,12 @@ use futures_util::future::BoxFuture;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::fmt::Debug;
+use tokio::sync::broadcast;
 
 mod desk;
 mod health;
 mod job;
+mod members;
 pub mod memory;
 mod place;
 pub mod postgres;
@@ -33,6 +35,7 @@ mod suite;
 mod ticket;
 mod writer;
 
+pub use members::Members;
 pub use place::{OpenError, Place};
 
 /// Proof of ownership of a shard: what an append must bear to be accepted.
@@ -160,6 +163,23 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// Takes over shards for this handle from now on: their epochs grow by one, and every claim of another handle is
     /// void. The handle keeps the epochs and puts them into its appends.
     fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>>;
+
+    /// The same, but only of what no other living node serves, and without waiting for more. What this handle holds
+    /// already is left as it is.
+    fn claim_free(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
+        self.claim(shards)
+    }
+
+    /// Gives shards up in order, after every append that was asked for before: they are nobody's then, with their
+    /// cursors of delivery as far as they are known here.
+    fn release(&self, _: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Shards of this handle that turn out to have another owner, from now on.
+    fn losses(&self) -> broadcast::Receiver<Shard> {
+        broadcast::channel(1).1
+    }
 
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;

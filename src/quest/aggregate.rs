@@ -30,7 +30,7 @@ const ANSWERS_KEPT: usize = 64;
 const SENDERS_KEPT: usize = 1_024;
 
 /// A message to an entity.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// What makes it recognisable, if anything must.
     pub cause: Option<Cause>,

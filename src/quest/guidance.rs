@@ -7,11 +7,12 @@ use crate::quest::definition::{Quest, Verb};
 use crate::quest::event::RunRef;
 use crate::quest::player::{Player, PlayerRun};
 use crate::units::{Meters, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What a session is to watch.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Guidance {
     /// The number of the player's entry that it was derived after; two that crossed are told apart by it.
     pub seq: u64,
@@ -45,7 +46,7 @@ pub struct Guidance {
 const MEETS_MAX: usize = 8;
 
 /// An open step for which members of a team must come together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meet {
     /// Which team.
     pub team: TeamId,
@@ -64,7 +65,7 @@ pub struct Meet {
 }
 
 /// The places of one quest as far as the player knows them.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Places {
     /// Of which version.
     pub version: u32,
