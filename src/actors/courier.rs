@@ -52,6 +52,8 @@ struct Desk {
     /// Of each shard: appends that have begun, by the highest offset known then, and how many. Each will get a higher
     /// offset than that, and may bear letters.
     begun: HashMap<Shard, BTreeMap<u64, usize>>,
+    /// Of each shard: how often it has been given up. What began in an earlier term changes nothing in this one.
+    terms: HashMap<Shard, u64>,
 }
 
 /// An append that has begun. Until it is settled, no offset that may be its own counts as delivered.
@@ -62,6 +64,7 @@ struct Desk {
 #[must_use = "settle it by `take` or `nothing`, or the cursor stands still"]
 pub struct Begun {
     shard: Shard,
+    term: u64,
     known: u64,
 }
 
@@ -96,14 +99,17 @@ impl Courier {
         let mut desk = self.desk();
         let known = desk.highest.get(&shard).copied().unwrap_or(0);
         *desk.begun.entry(shard).or_default().entry(known).or_default() += 1;
-        Begun { shard, known }
+        Begun { shard, term: desk.term(shard), known }
     }
 
     /// The entry is in the journal: takes on its messages.
     pub fn take(&self, begun: Begun, stored: &Stored) {
         let mut desk = self.desk();
-        self.add(&mut desk, stored);
-        self.settle(desk, &begun);
+        // Given up meanwhile: whoever owns the shard next finds the messages in the journal.
+        if desk.term(begun.shard) == begun.term {
+            self.add(&mut desk, stored);
+            self.settle(desk, &begun);
+        }
     }
 
     /// The entry is not in the journal and will not be.
@@ -121,8 +127,26 @@ impl Courier {
         let mut desk = self.desk();
         desk.open = true;
         for lane in desk.lanes.keys() {
-            self.0.tasks.spawn(self.clone().carry(lane.clone()));
+            let term = desk.term(Shard::of(&lane.0));
+            self.0.tasks.spawn(self.clone().carry(lane.clone(), term));
         }
+    }
+
+    /// Carries nothing more of a shard, which leaves this node: what is under way stays in the journal, where its next
+    /// owner finds it; a letter that arrives twice is recognised.
+    pub fn give_up(&self, shard: Shard) {
+        let mut desk = self.desk();
+        *desk.terms.entry(shard).or_default() += 1;
+        let mut dropped = 0;
+        desk.lanes.retain(|(sender, _), queue| {
+            let stays = Shard::of(sender) != shard;
+            dropped += if stays { 0 } else { queue.len() };
+            stays
+        });
+        desk.letters -= dropped;
+        desk.unacked.remove(&shard);
+        desk.highest.remove(&shard);
+        desk.begun.remove(&shard);
     }
 
     fn add(&self, desk: &mut Desk, stored: &Stored) {
@@ -130,6 +154,7 @@ impl Courier {
             return;
         }
         let shard = Shard::of(&stored.entity);
+        let term = desk.term(shard);
         desk.unacked.entry(shard).or_default().insert(stored.offset, stored.entry.out.len());
         let highest = desk.highest.entry(shard).or_default();
         *highest = stored.offset.max(*highest);
@@ -143,12 +168,15 @@ impl Courier {
             let queue = desk.lanes.entry(lane.clone()).or_default();
             queue.push_back(Letter { offset: stored.offset, message });
             if desk.open && queue.len() == 1 {
-                self.0.tasks.spawn(self.clone().carry(lane));
+                self.0.tasks.spawn(self.clone().carry(lane, term));
             }
         }
     }
 
     fn settle(&self, mut desk: MutexGuard<'_, Desk>, begun: &Begun) {
+        if desk.term(begun.shard) != begun.term {
+            return;
+        }
         if let Some(others) = desk.begun.get_mut(&begun.shard)
             && let Some(count) = others.get_mut(&begun.known)
         {
@@ -160,11 +188,11 @@ impl Courier {
         self.note(desk, begun.shard);
     }
 
-    /// Carries a lane's letters until there are none.
-    async fn carry(self, lane: Lane) {
+    /// Carries a lane's letters until there are none, or its shard is given up.
+    async fn carry(self, lane: Lane, term: u64) {
         let mut pause = RETRY_MIN;
         loop {
-            let Some(letter) = self.desk().lanes.get(&lane).and_then(|queue| queue.front().cloned()) else { return };
+            let Some(letter) = self.desk().first(&lane, term) else { return };
             faults::reach_late(Point::BeforeSend).await;
             if faults::planted(Bug::CourierNotesEarly) {
                 self.0.journal.delivered(Shard::of(&lane.0), letter.offset);
@@ -179,12 +207,12 @@ impl Courier {
                 Ok(_) | Err(Undelivered::Refused(_)) => {
                     faults::reach(Point::MidChain);
                     pause = RETRY_MIN;
-                    if self.done(&lane, letter.offset) {
+                    if self.done(&lane, term, letter.offset) {
                         return;
                     }
                 }
                 Err(_) if faults::planted(Bug::CourierDropsLetter) => {
-                    if self.done(&lane, letter.offset) {
+                    if self.done(&lane, term, letter.offset) {
                         return;
                     }
                 }
@@ -203,10 +231,13 @@ impl Courier {
         }
     }
 
-    /// Notes a letter as delivered; true when its lane is empty and gone.
-    fn done(&self, lane: &Lane, offset: u64) -> bool {
+    /// Notes a letter as delivered; true when its lane is empty and gone, or no longer this carrier's.
+    fn done(&self, lane: &Lane, term: u64, offset: u64) -> bool {
         let shard = Shard::of(&lane.0);
         let mut desk = self.desk();
+        if desk.term(shard) != term {
+            return true;
+        }
         desk.letters -= 1;
         let empty = desk.lanes.get_mut(lane).is_none_or(|queue| {
             queue.pop_front();
@@ -256,141 +287,17 @@ impl Courier {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::router::{Deliver, Request, Response};
-    use crate::ids::TeamId;
-    use crate::persist::memory::MemoryJournal;
-    use crate::persist::{Append, Journal};
-    use crate::quest::command::{Command, TeamCommand};
-    use crate::quest::entry::{Entry, Outgoing};
-    use crate::units::Timestamp;
-    use futures_util::future::{BoxFuture, FutureExt as _, ready};
-
-    /// Takes every letter at once, and writes down whose it was and of which entry.
-    #[derive(Debug, Default)]
-    struct Reader(Mutex<Vec<(EntityId, u64)>>);
-
-    impl Reader {
-        fn heard(&self) -> Vec<(EntityId, u64)> {
-            self.0.lock().expect("no test panics with it").clone()
-        }
+impl Desk {
+    fn term(&self, shard: Shard) -> u64 {
+        self.terms.get(&shard).copied().unwrap_or(0)
     }
 
-    impl Deliver for Reader {
-        fn deliver(&self, _: EntityId, request: Request) -> BoxFuture<'_, Result<Response, Undelivered>> {
-            if let Request::Decide(Message { cause: Some(Cause::Message(id)), .. }) = request {
-                self.0.lock().expect("no test panics with it").push((id.sender, id.seq));
-            }
-            ready(Ok(Response::Decided(None))).boxed()
-        }
-    }
-
-    struct Desk {
-        courier: Courier,
-        journal: Arc<MemoryJournal>,
-        reader: Arc<Reader>,
-    }
-
-    async fn desk() -> Desk {
-        let (router, journal, reader) =
-            (Router::default(), Arc::new(MemoryJournal::new()), Arc::new(Reader::default()));
-        router.serve(Arc::<Reader>::clone(&reader));
-        journal.claim(Shard::all().collect()).await.expect("memory answers");
-        let courier = Courier::new(router, Arc::<MemoryJournal>::clone(&journal));
-        Desk { courier, journal, reader }
-    }
-
-    fn team(name: &str) -> EntityId {
-        EntityId::Team(TeamId::new(name).expect("an id"))
-    }
-
-    /// Another team in the same shard.
-    fn neighbour(of: &EntityId) -> EntityId {
-        let near = |n: u32| Some(team(&format!("t{n}"))).filter(|t| Shard::of(t) == Shard::of(of));
-        (0..100_000).find_map(near).expect("one in 256 is near")
-    }
-
-    impl Desk {
-        async fn append(&self, entity: &EntityId, seq: u64) -> Stored {
-            let command =
-                Command::Team(TeamCommand::Leave { player: crate::ids::PlayerId::new("p").expect("an id") });
-            let out = vec![Outgoing { to: team("reader"), command }];
-            let entry = Entry {
-                seq,
-                at: Timestamp::from_millis(0),
-                cause: None,
-                hops: 0,
-                events: Vec::new(),
-                out,
-                notices: Vec::new(),
-                reply: None,
-                awards: Vec::new(),
-            };
-            let append = Append { entity: entity.clone(), entry: entry.clone(), wake: None };
-            let offset = self.journal.append(append).await.expect("memory takes it");
-            Stored { entity: entity.clone(), offset, epoch: 0, entry }
-        }
-
-        async fn all_carried(&self) {
-            let carried = async {
-                while self.courier.letters() > 0 {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(5), carried).await.expect("the reader takes every letter");
-        }
-
-        async fn undelivered(&self, entity: &EntityId) -> Vec<u64> {
-            let stored = self.journal.undelivered(Shard::of(entity), 0, 10).await.expect("memory answers");
-            stored.iter().map(|stored| stored.offset).collect()
-        }
-    }
-
-    #[tokio::test]
-    async fn letters_of_the_last_run_come_before_those_of_this_one() {
-        let desk = desk().await;
-        let sender = team("sender");
-        let (old, new) = (desk.append(&sender, 1).await, desk.append(&sender, 2).await);
-        desk.courier.restore(&old);
-        tokio::task::yield_now().await;
-        assert_eq!(desk.reader.heard(), [], "nothing is carried before all is taken on");
-        let begun = desk.courier.begin(&sender);
-        desk.courier.open();
-        desk.courier.take(begun, &new);
-        desk.all_carried().await;
-        assert_eq!(desk.reader.heard(), [(sender.clone(), 1), (sender, 2)]);
-    }
-
-    #[tokio::test]
-    async fn an_append_under_way_holds_the_cursor_of_its_shard() {
-        let desk = desk().await;
-        desk.courier.open();
-        let first = team("first");
-        let second = neighbour(&first);
-        // Both are written; the second one's letter is handed over, and delivered, before the first one's.
-        let (begun_first, begun_second) = (desk.courier.begin(&first), desk.courier.begin(&second));
-        let (first, second) = (desk.append(&first, 1).await, desk.append(&second, 1).await);
-        desk.courier.take(begun_second, &second);
-        desk.all_carried().await;
-        assert_eq!(desk.undelivered(&first.entity).await, [1, 2], "a crash now must not lose the first one's letter");
-        desk.courier.take(begun_first, &first);
-        desk.all_carried().await;
-        assert_eq!(desk.undelivered(&first.entity).await, [0_u64; 0]);
-    }
-
-    #[tokio::test]
-    async fn an_append_that_was_refused_holds_nothing() {
-        let desk = desk().await;
-        desk.courier.open();
-        let entity = team("first");
-        let refused = desk.courier.begin(&entity);
-        let begun = desk.courier.begin(&entity);
-        let stored = desk.append(&entity, 1).await;
-        desk.courier.take(begun, &stored);
-        desk.courier.nothing(refused);
-        desk.all_carried().await;
-        assert_eq!(desk.undelivered(&entity).await, [0_u64; 0]);
+    /// The letter that is to be carried next on a lane, in this term of its shard.
+    fn first(&self, lane: &Lane, term: u64) -> Option<Letter> {
+        let current = self.term(Shard::of(&lane.0)) == term;
+        self.lanes.get(lane).filter(|_| current).and_then(|queue| queue.front().cloned())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@
 
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
+use crate::cluster::link::{Note, SessionKey};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
+use crate::cluster::shard::Shard;
 use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
 use crate::persist::{Append, AppendError, Stored};
@@ -105,7 +107,7 @@ impl EntityState {
         self.load().await?;
         match request {
             Request::Decide(message) => self.decide(message).await.map(Response::Decided),
-            Request::Attach { after, .. } => self.attach(after),
+            Request::Attach { after, session, since } => self.attach(after, session, since),
             Request::View => self.view(),
         }
     }
@@ -228,7 +230,7 @@ impl EntityState {
             let content = self.node.world.content();
             let first = player.offset - entry.notices.len() as u64;
             let notices = player.missed(first).unwrap_or_default();
-            self.node.sessions.tell(id, notices, || guidance::of(player, id, next.seq, &content.catalog));
+            self.node.tell_player(id, notices, || guidance::of(player, id, next.seq, &content.catalog));
         }
     }
 
@@ -238,6 +240,7 @@ impl EntityState {
         if let (true, State::Team(team), EntityId::Team(id)) = (left, &next.state, &self.id) {
             let members: Vec<_> = team.members.keys().cloned().collect();
             self.node.channels.expel(id, &members);
+            self.node.tell_peers(&Note::Members { team: id.clone(), members });
         }
     }
 
@@ -264,20 +267,26 @@ impl EntityState {
         }
     }
 
-    fn attach(&self, after: Option<u64>) -> Result<Response, Undelivered> {
-        match (&self.aggregate, &self.id) {
-            (Some(Aggregate { state: State::Player(player), seq, .. }), EntityId::Player(id)) => {
-                let content = self.node.world.content();
-                Ok(Response::Attached(Box::new(Attached {
-                    since: 0,
-                    offset: player.offset,
-                    missed: after
-                        .and_then(|after| player.missed(after + u64::from(faults::planted(Bug::ResumeOffByOne)))),
-                    guidance: guidance::of(player, id, *seq, &content.catalog),
-                })))
-            }
-            _ => Err(Undelivered::Unavailable),
+    /// The session hears the player's news from now on; what it missed until now is in the answer.
+    fn attach(&self, after: Option<u64>, session: SessionKey, since: Option<u64>) -> Result<Response, Undelivered> {
+        let (Some(Aggregate { state: State::Player(player), seq, .. }), EntityId::Player(id)) =
+            (&self.aggregate, &self.id)
+        else {
+            return Err(Undelivered::Unavailable);
+        };
+        let now = u64::try_from(self.node.clock.now().as_millis()).unwrap_or(0);
+        let attachment = self.node.audience.attach(id, session, since, now);
+        if let Some(over) = attachment.over {
+            self.node.tell_replaced(id, over);
         }
+        let content = self.node.world.content();
+        Ok(Response::Attached(Box::new(Attached {
+            since: attachment.since,
+            epoch: self.node.ownership.epoch(Shard::of(&self.id)),
+            offset: player.offset,
+            missed: after.and_then(|after| player.missed(after + u64::from(faults::planted(Bug::ResumeOffByOne)))),
+            guidance: guidance::of(player, id, *seq, &content.catalog),
+        })))
     }
 
     fn view(&self) -> Result<Response, Undelivered> {

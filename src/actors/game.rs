@@ -10,6 +10,7 @@ use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::session::{SessionActor, SessionArguments};
+use crate::cluster::link::SessionKey;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::position::Fix;
@@ -55,13 +56,16 @@ impl Game {
 
     /// Opens a session. A session of the same player that is still there is closed as `Replaced`.
     pub async fn connect(&self, hello: Hello, sink: Arc<dyn Sink>) -> Result<(Session, Welcome), Refusal> {
-        if self.node.is_draining() {
-            return Err(Refusal::unavailable("this node is shutting down; connect again"));
+        if self.node.is_open().is_err() {
+            return Err(Refusal::unavailable("this node is shutting down, or cut off; connect again"));
         }
         let player = hello.player.clone();
         let guidance = Arc::new(ArcSwap::from_pointee(Guidance::default()));
+        let number = self.node.sessions.number();
+        let key = SessionKey { node: self.node.router.me().clone(), number };
         let arguments = SessionArguments {
             player: player.clone(),
+            key: key.clone(),
             node: Arc::clone(&self.node),
             sink: Arc::clone(&sink),
             guidance: Arc::clone(&guidance),
@@ -73,24 +77,21 @@ impl Game {
         let credits = Arc::new(Semaphore::new(FIXES_IN_FLIGHT));
         let node = Arc::clone(&self.node);
         let session = Session { player: player.clone(), node, actor, sink, guidance, credits };
-        if let Some(before) = self.node.sessions.enter(&player, session.actor.clone()) {
+        if let Some(before) = self.node.sessions.enter(&player, number, session.actor.clone()) {
             // One that has just ended needs no telling.
             before.cast(SessionMessage::Close(CloseReason::Replaced)).unwrap_or_default();
         }
         self.introduce(&hello).await?;
         let epoch = self.node.journal.id().to_owned();
         let after = hello.resume.as_ref().filter(|resume| resume.epoch == epoch).map(|resume| resume.offset);
-        let request = Request::Attach {
-            after,
-            session: crate::cluster::link::SessionKey { node: crate::cluster::member::NodeId::new(""), number: 0 },
-            since: None,
-        };
+        let request = Request::Attach { after, session: key, since: None };
         let Response::Attached(attached) = self.node.router.ask(EntityId::Player(player), request).await? else {
             return Err(Refusal::internal("the player did not answer; connect again"));
         };
-        let Attached { offset, missed, guidance, .. } = *attached;
+        let Attached { since, epoch: owned, offset, missed, guidance } = *attached;
         let (taken_in, routed) = oneshot::channel();
-        let welcome = SessionMessage::Welcome { offset, guidance: Box::new(guidance), taken_in };
+        let guidance = Box::new(guidance);
+        let welcome = SessionMessage::Welcome { offset, guidance, since, epoch: owned, taken_in };
         let ended = || Refusal::unavailable("the session has ended; connect again");
         session.actor.cast(welcome).map_err(|_| ended())?;
         // Clients send commands at once; without its guidance the session would take the player for a stranger.
@@ -166,7 +167,8 @@ impl Game {
 
     /// Whether the journal takes writes and the node does not drain; `Err` says what is wrong.
     pub fn ready(&self) -> Result<(), &'static str> {
-        if self.node.is_draining() { Err("the node is draining") } else { self.node.journal.ready() }
+        self.node.is_open()?;
+        self.node.journal.ready()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::actors::contract::{CloseReason, FixReply, Wake};
 use crate::actors::shard::ShardArguments;
-use crate::cluster::router::{Request, Response, Undelivered};
+use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::geo::position::Fix;
 use crate::ids::EntityId;
@@ -57,6 +57,10 @@ pub enum SupervisorMessage {
     Start(Shard, oneshot::Sender<()>),
     /// Start a shard's actor anew.
     Restart(Box<ShardArguments>),
+    /// A shard is this node's from now on; say when its actor can be reached.
+    Add(Box<ShardArguments>, oneshot::Sender<()>),
+    /// A shard is not this node's any more: end its actor, and whatever of it is still at work.
+    Remove(Shard),
 }
 
 /// What a session's actor is told.
@@ -92,9 +96,17 @@ pub enum SessionMessage {
         offset: u64,
         /// What to watch.
         guidance: Box<Guidance>,
+        /// Since when the session counts as its player's.
+        since: u64,
+        /// In which epoch of its player's shard it is attached.
+        epoch: u64,
         /// Told when commands are routed by it.
         taken_in: oneshot::Sender<()>,
     },
+    /// Its player's shard has changed hands, or the way to its owner was broken: attach anew.
+    Reattach,
+    /// It is attached anew; `None`: nobody can say where things stand.
+    Reattached(Option<Box<Attached>>),
     /// Look at the stays under way.
     Tick,
     /// End.

@@ -8,6 +8,8 @@
 //! with themselves, shards and entities an inbox each; what is over the bound is answered `busy`.
 
 pub mod act_route;
+pub mod adopt;
+pub mod audience;
 pub mod cards;
 pub mod channels;
 pub mod contract;
@@ -16,12 +18,15 @@ pub mod courier;
 pub mod entity;
 pub mod game;
 pub mod happening;
+pub mod keeper;
 pub mod mailbox;
 pub mod meetings;
 pub mod node;
 pub mod overview;
+pub mod ownership;
 pub mod positions;
 pub mod rebuild;
+pub mod reception;
 pub mod session;
 pub mod sessions;
 pub mod shard;

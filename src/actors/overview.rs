@@ -4,7 +4,8 @@
 use crate::actors::cards::{Happening, ReviewCard, StockCard, TeamCard};
 use crate::actors::happening;
 use crate::actors::world::World;
-use crate::ids::{EntityId, PlayerId, QuestId, StepId, TeamId};
+use crate::cluster::shard::Shard;
+use crate::ids::{EntityId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::persist::Stored;
 use crate::quest::aggregate::{Aggregate, State};
 use crate::quest::definition::Give;
@@ -75,6 +76,16 @@ impl OverviewBoard {
     /// Takes in an entity as it was at the end of the last run, unless it has spoken since.
     pub fn restored(&self, state: &Aggregate) {
         self.lock().project(state);
+    }
+
+    /// Forgets the entities of a shard that has left this node.
+    pub fn forget(&self, shard: Shard) {
+        let mut board = self.lock();
+        let away = |entity: EntityId| Shard::of(&entity) == shard;
+        board.teams.retain(|team, _| !away(EntityId::Team(team.clone())));
+        board.given.retain(|(quest, _), _| !away(EntityId::Region(RegionId::of_quest(quest))));
+        board.reviews.retain(|(player, ..), _| !away(EntityId::Player(player.clone())));
+        board.taken.retain(|entity, _| Shard::of(entity) != shard);
     }
 
     /// What happens from now on.

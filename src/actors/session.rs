@@ -10,7 +10,8 @@ use crate::actors::mailbox::SessionMessage;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
 use crate::actors::wake::Waking;
-use crate::cluster::router::{Request, Response, Undelivered};
+use crate::cluster::link::SessionKey;
+use crate::cluster::router::{Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::decision::Transition;
 use crate::geo::fence::{Fate, Ground, Tracker};
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+mod attach;
 mod sights;
 
 /// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
@@ -52,6 +54,8 @@ pub struct SessionActor;
 pub struct SessionArguments {
     /// Whose.
     pub player: PlayerId,
+    /// What it is called between nodes.
+    pub key: SessionKey,
     /// The node's common parts.
     pub node: Arc<Node>,
     /// The socket's side.
@@ -64,6 +68,11 @@ pub struct SessionArguments {
 #[derive(Debug)]
 pub struct SessionState {
     player: PlayerId,
+    key: SessionKey,
+    /// Since when it counts as its player's, as the player's entity said.
+    since: Option<u64>,
+    /// Whether it is about to attach anew.
+    attaching: bool,
     node: Arc<Node>,
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
@@ -97,10 +106,13 @@ impl Actor for SessionActor {
         _: ActorRef<SessionMessage>,
         arguments: SessionArguments,
     ) -> Result<SessionState, ActorProcessingErr> {
-        let SessionArguments { player, node, sink, guidance } = arguments;
+        let SessionArguments { player, key, node, sink, guidance } = arguments;
         let tracker = Tracker::new().with_trial(node.world.trial());
         Ok(SessionState {
             player,
+            key,
+            since: None,
+            attaching: false,
             node,
             sink,
             guidance,
@@ -145,8 +157,11 @@ impl Actor for SessionActor {
                 state.watch(&myself, *guidance);
                 Box::pin(state.tell(&myself, notices)).await;
             }
-            SessionMessage::Welcome { offset, guidance, taken_in } => {
+            SessionMessage::Reattach => state.attach_again(&myself),
+            SessionMessage::Reattached(attached) => Box::pin(state.attached_again(&myself, attached)).await,
+            SessionMessage::Welcome { offset, guidance, since, epoch, taken_in } => {
                 state.told = Some(offset);
+                state.attached_in(&myself, since, epoch);
                 let newest = state.guidance.load_full();
                 let guidance = if newest.seq > guidance.seq { Guidance::clone(&newest) } else { *guidance };
                 for (region, since) in &guidance.inside {
@@ -179,10 +194,11 @@ impl Actor for SessionActor {
 
     async fn post_stop(
         &self,
-        myself: ActorRef<SessionMessage>,
+        _: ActorRef<SessionMessage>,
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
-        state.node.sessions.leave(&state.player, &myself);
+        state.node.sessions.leave(&state.player, state.key.number);
+        state.say_ended();
         if state.node.sessions.get(&state.player).is_none() {
             state.node.positions.forget(&state.player);
             state.node.meetings.guided(&state.player, &state.guidance.load(), &Guidance::default());
@@ -315,22 +331,7 @@ impl SessionState {
         };
         if notices.first().is_some_and(|(offset, _)| *offset > told + 1) {
             let player = EntityId::Player(self.player.clone());
-            match self
-                .node
-                .router
-                .ask(
-                    player,
-                    Request::Attach {
-                        after: Some(told),
-                        session: crate::cluster::link::SessionKey {
-                            node: crate::cluster::member::NodeId::new(""),
-                            number: 0,
-                        },
-                        since: None,
-                    },
-                )
-                .await
-            {
+            match self.node.router.ask(player, self.attachment(told)).await {
                 Ok(Response::Attached(attached)) if attached.missed.is_some() => {
                     notices = attached.missed.unwrap_or_default();
                 }
@@ -343,11 +344,14 @@ impl SessionState {
             }
         }
         for (offset, notice) in notices {
-            if self.told.is_some_and(|told| offset <= told) && !faults::planted(Bug::SessionTellsTwice) {
+            if self.told.is_some_and(|told| offset <= told) {
                 continue;
             }
             self.measure(&notice);
             self.told = Some(offset);
+            if faults::planted(Bug::SessionTellsTwice) {
+                self.sink.push(Push::Notice { offset, notice: Arc::clone(&notice) });
+            }
             self.sink.push(Push::Notice { offset, notice });
         }
     }

@@ -1,51 +1,107 @@
-//! Which players have a live session on this node. A player's entity tells its news here; whether anyone listens is
-//! no concern of its own, so it may sleep while the phone stays connected.
+//! Which players have a live session on this node. A player's news arrive here from wherever the player lives; the
+//! player's entity may sleep while the phone stays connected.
 
 use crate::actors::mailbox::SessionMessage;
-use crate::ids::PlayerId;
+use crate::cluster::shard::Shard;
+use crate::ids::{EntityId, PlayerId};
 use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;
 use ractor::ActorRef;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// The live sessions by player.
 #[derive(Debug, Default)]
-pub struct Sessions(RwLock<BTreeMap<PlayerId, ActorRef<SessionMessage>>>);
+pub struct Sessions {
+    live: RwLock<BTreeMap<PlayerId, Live>>,
+    /// How many there ever were.
+    count: AtomicU64,
+}
+
+/// A live session.
+#[derive(Debug, Clone)]
+struct Live {
+    number: u64,
+    actor: ActorRef<SessionMessage>,
+    /// In which epoch of its player's shard it is attached; 0: in none.
+    epoch: Arc<AtomicU64>,
+}
 
 impl Sessions {
+    /// A number that no session of this node has had.
+    pub fn number(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Enters a session; the one that it replaces is returned.
-    pub fn enter(&self, player: &PlayerId, session: ActorRef<SessionMessage>) -> Option<ActorRef<SessionMessage>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(player.clone(), session)
+    pub fn enter(
+        &self,
+        player: &PlayerId,
+        number: u64,
+        actor: ActorRef<SessionMessage>,
+    ) -> Option<ActorRef<SessionMessage>> {
+        let live = Live { number, actor, epoch: Arc::default() };
+        let mut sessions = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.insert(player.clone(), live).map(|before| before.actor)
     }
 
     /// Takes a session out, unless another has taken its place already.
-    pub fn leave(&self, player: &PlayerId, session: &ActorRef<SessionMessage>) {
-        let mut sessions = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if sessions.get(player).is_some_and(|current| current.get_id() == session.get_id()) {
+    pub fn leave(&self, player: &PlayerId, number: u64) {
+        let mut sessions = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if sessions.get(player).is_some_and(|current| current.number == number) {
             sessions.remove(player);
         }
     }
 
-    /// Tells a player's session, if there is one, its notices and what to watch.
-    pub fn tell(&self, player: &PlayerId, notices: Vec<(u64, Arc<Notice>)>, guidance: impl FnOnce() -> Guidance) {
-        let session = self.read().get(player).cloned();
-        if let Some(session) = session {
-            let news = SessionMessage::News { notices, guidance: Box::new(guidance()) };
-            if session.cast(news).is_err() {
-                tracing::debug!(%player, "a session ended just now; its notices are in the stream");
-            }
+    /// Tells a player's session its notices and what to watch. `false`: there is no such session.
+    pub fn tell(
+        &self,
+        player: &PlayerId,
+        number: u64,
+        notices: Vec<(u64, Arc<Notice>)>,
+        guidance: Box<Guidance>,
+    ) -> bool {
+        let Some(session) = self.get_numbered(player, number) else { return false };
+        // One that ends just now finds its notices in the stream.
+        session.cast(SessionMessage::News { notices, guidance }).is_ok()
+    }
+
+    /// A session is attached in this epoch of its player's shard.
+    pub fn attached(&self, player: &PlayerId, number: u64, epoch: u64) {
+        if let Some(live) = self.read().get(player).filter(|live| live.number == number) {
+            live.epoch.store(epoch, Ordering::Relaxed);
         }
+    }
+
+    /// Has every session attach anew whose player's shard is not in the epoch in which it is attached, or is one of
+    /// `broken`. Answers with how many.
+    pub fn catch_up(&self, epoch_of: impl Fn(Shard) -> u64, broken: impl Fn(Shard) -> bool) -> usize {
+        let behind = |(player, live): &(&PlayerId, &Live)| {
+            let shard = Shard::of(&EntityId::Player((*player).clone()));
+            // One that is not attached yet sees to it by itself.
+            let attached = live.epoch.load(Ordering::Relaxed);
+            attached != 0 && (attached != epoch_of(shard) || broken(shard))
+        };
+        let sessions: Vec<ActorRef<SessionMessage>> =
+            self.read().iter().filter(behind).map(|(_, live)| live.actor.clone()).collect();
+        // One that has ended by itself has nothing to catch up.
+        sessions.iter().filter(|session| session.cast(SessionMessage::Reattach).is_ok()).count()
     }
 
     /// A player's session.
     pub fn get(&self, player: &PlayerId) -> Option<ActorRef<SessionMessage>> {
-        self.read().get(player).cloned()
+        self.read().get(player).map(|live| live.actor.clone())
+    }
+
+    /// A player's session, if it is this one.
+    pub fn get_numbered(&self, player: &PlayerId, number: u64) -> Option<ActorRef<SessionMessage>> {
+        self.read().get(player).filter(|live| live.number == number).map(|live| live.actor.clone())
     }
 
     /// All of them.
     pub fn all(&self) -> Vec<ActorRef<SessionMessage>> {
-        self.read().values().cloned().collect()
+        self.read().values().map(|live| live.actor.clone()).collect()
     }
 
     /// How many.
@@ -58,7 +114,7 @@ impl Sessions {
         self.len() == 0
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<PlayerId, ActorRef<SessionMessage>>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<PlayerId, Live>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

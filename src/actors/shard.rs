@@ -42,10 +42,19 @@ pub struct ShardActor;
 pub struct ShardArguments {
     /// Which shard.
     pub shard: Shard,
+    /// The epoch in which this node has it.
+    pub epoch: u64,
     /// The node's common parts.
     pub node: Arc<Node>,
     /// Alarms as the journal has them.
     pub wakes: Vec<(EntityId, Timestamp)>,
+}
+
+impl ShardArguments {
+    /// Whether the shard has left this node since.
+    pub fn is_stale(&self) -> bool {
+        self.node.ownership.epoch(self.shard) != self.epoch
+    }
 }
 
 /// What it holds.
@@ -80,7 +89,7 @@ impl Actor for ShardActor {
         myself: ActorRef<ShardMessage>,
         arguments: ShardArguments,
     ) -> Result<ShardState, ActorProcessingErr> {
-        let ShardArguments { shard, node, wakes } = arguments;
+        let ShardArguments { shard, node, wakes, .. } = arguments;
         let alarms: BTreeSet<_> = wakes.iter().map(|(entity, at)| (*at, entity.clone())).collect();
         if !alarms.is_empty() {
             myself.cast(ShardMessage::Alarm)?;
@@ -150,6 +159,13 @@ impl Slot {
     }
 }
 
+impl Drop for ShardState {
+    fn drop(&mut self) {
+        // A shard that is lost to another node ends without letting its entities go.
+        self.node.counters.entities(-i64::try_from(self.slots.len()).unwrap_or(0));
+    }
+}
+
 impl ShardState {
     async fn deliver(
         &mut self,
@@ -158,7 +174,11 @@ impl ShardState {
         request: Request,
         answer: Answer,
     ) -> Result<(), ActorProcessingErr> {
-        if self.drained.is_some() || self.is_parked(&to) {
+        if self.drained.is_some() {
+            reject(answer, Undelivered::Moved);
+            return Ok(());
+        }
+        if self.is_parked(&to) {
             reject(answer, Undelivered::Unavailable);
             return Ok(());
         }

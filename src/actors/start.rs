@@ -1,45 +1,38 @@
 //! How a node starts and ends: the supervisor holds the shards, the shards their entities.
 //!
-//! Start: claim every shard, take on undelivered messages, start each shard's actor with its alarms, then serve and
-//! carry: what an entity says now comes after what it said in the last run. End: sessions are told to go, entities
-//! finish what they have, the courier stops; what is under way is in the journal.
+//! Start of a single node: claim every shard, take on undelivered messages, start each shard's actor with its alarms,
+//! then serve and carry. A member of a cluster starts with no shard and lets its keeper claim some. End: sessions are
+//! told to go, entities finish what they have, the courier stops; what is under way is in the journal.
 
+use crate::actors::adopt::Shelf;
 use crate::actors::channels;
 use crate::actors::contract::CloseReason;
-use crate::actors::mailbox::{SessionMessage, ShardMessage, SupervisorMessage};
+use crate::actors::keeper::{Keeper, KeeperHandle};
+use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
-use crate::actors::rebuild;
-use crate::actors::shard::ShardArguments;
+use crate::actors::reception::Reception;
 use crate::actors::shards::Shards;
 use crate::actors::supervisor::{Supervisor, SupervisorArguments};
 use crate::actors::world::World;
 use crate::clock::Clock;
+use crate::cluster::link::{Handler, Peers};
+use crate::cluster::member::NodeId;
 use crate::cluster::router::Deliver;
 use crate::cluster::shard::Shard;
-use crate::faults::{Bug, planted};
-use crate::persist::{Journal, ReadError};
-use ractor::{Actor, ActorRef};
+use crate::persist::{Journal, Members, ReadError};
+use ractor::Actor;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
-
-/// How long entities may take to finish what they have when the node ends.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
-/// Undelivered entries read at once at the start.
-const UNDELIVERED_PAGE: u32 = 500;
+use tracing::{info, warn};
 
 /// A started node.
 #[derive(Debug)]
 pub struct RunningNode {
     /// Its common parts.
     pub node: Arc<Node>,
-    supervisor: ActorRef<SupervisorMessage>,
-    shards: Arc<Shards>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    shelf: Shelf,
+    /// `None`: a single node.
+    keeper: Option<KeeperHandle>,
 }
 
 /// Starts a node over a journal that it alone owns.
@@ -54,33 +47,79 @@ pub async fn start_through(
     world: World,
     between: impl FnOnce(Arc<dyn Deliver>) -> Arc<dyn Deliver>,
 ) -> Result<RunningNode, StartError> {
-    let node = Arc::new(Node::new(clock, Arc::clone(&journal), world));
+    let node = Arc::new(Node::new(clock, Arc::clone(&journal), world, NodeId::new("single")));
     let claims = journal.claim(Shard::all().collect()).await?;
+    let shelf = shelf(node).await?;
     let mut undelivered = 0_usize;
     for claim in &claims {
-        if !planted(Bug::UndeliveredForgotten) {
-            undelivered += take_on(&node, claim.shard, claim.out_acked, claim.head).await?;
-        }
+        undelivered += shelf.adopt(claim).await?;
     }
     if undelivered > 0 {
         info!(undelivered, "messages of the last run are carried on");
     }
-    let mut arguments = Vec::with_capacity(claims.len());
-    for claim in &claims {
-        let none = claim.head == 0 || planted(Bug::WakesForgotten);
-        let wakes = if none { Vec::new() } else { journal.wakes(claim.shard).await? };
-        arguments.push(ShardArguments { shard: claim.shard, node: Arc::clone(&node), wakes });
+    let node = &shelf.node;
+    node.router.serve(between(Arc::clone(&shelf.shards) as Arc<dyn Deliver>));
+    node.courier.open();
+    let (stop, showing) = (node.stop.clone(), shelf.clone());
+    node.tasks.spawn(async move {
+        let show = async {
+            for claim in &claims {
+                showing.show(claim).await;
+            }
+        };
+        stop.run_until_cancelled(show).await;
+    });
+    Ok(RunningNode { node: Arc::clone(node), shelf, keeper: None })
+}
+
+/// A member of a cluster that is about to start: its links need to know what to do with calls before it can have any.
+#[derive(Debug)]
+pub struct Joining {
+    node: Arc<Node>,
+    shelf: Shelf,
+    members: Arc<dyn Members>,
+}
+
+impl Joining {
+    /// The parts of a member over a journal that it shares.
+    pub async fn new(
+        clock: Clock,
+        journal: Arc<dyn Journal>,
+        members: Arc<dyn Members>,
+        world: World,
+    ) -> Result<Self, StartError> {
+        let node = Arc::new(Node::new(clock, journal, world, members.me().clone()));
+        node.ownership.depends_on(Arc::clone(&members));
+        let shelf = shelf(Arc::clone(&node)).await?;
+        node.router.serve(Arc::clone(&shelf.shards) as Arc<dyn Deliver>);
+        node.courier.open();
+        Ok(Self { node, shelf, members })
     }
-    let shards = Arc::new(Shards::default());
-    let supervise = SupervisorArguments { shards: Arc::clone(&shards), arguments };
+
+    /// What its links do with what they are asked and told.
+    pub fn handler(&self) -> Arc<dyn Handler> {
+        Arc::new(Reception::new(Arc::clone(&self.node), Arc::clone(&self.members)))
+    }
+
+    /// Joins: from now on it claims its share.
+    pub fn join(self, peers: Arc<dyn Peers>, publish: PublishNew) -> RunningNode {
+        let Self { node, shelf, members } = self;
+        node.router.join(Arc::clone(&peers));
+        let keeper = Keeper::new(shelf.clone(), members, peers, publish).start();
+        RunningNode { node, shelf, keeper: Some(keeper) }
+    }
+}
+
+/// Reads the versions of quests that other nodes have published, and makes them known here.
+pub type PublishNew = Box<dyn Fn() -> futures_util::future::BoxFuture<'static, Result<(), ReadError>> + Send + Sync>;
+
+async fn shelf(node: Arc<Node>) -> Result<Shelf, StartError> {
+    let shards = Arc::new(Shards::new(Arc::clone(&node.ownership)));
+    let supervise = SupervisorArguments { shards: Arc::clone(&shards), arguments: Vec::new() };
     let (supervisor, _) =
         Actor::spawn(None, Supervisor, supervise).await.map_err(|err| StartError::Actors(err.to_string()))?;
-    node.router.serve(between(Arc::clone(&shards) as Arc<dyn Deliver>));
-    node.courier.open();
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(channels::run(Arc::clone(&node.channels), stop.clone()));
-    tasks.spawn(rebuild::run(Arc::clone(&node), claims, stop.clone()));
-    Ok(RunningNode { node, supervisor, shards, stop, tasks })
+    node.tasks.spawn(channels::run(Arc::clone(&node.channels), node.stop.clone()));
+    Ok(Shelf { node, shards, supervisor })
 }
 
 /// Why a node did not start.
@@ -94,61 +133,42 @@ pub enum StartError {
     Actors(String),
 }
 
-/// Hands messages of earlier runs that were not delivered to the courier.
-async fn take_on(node: &Node, shard: Shard, acked: u64, head: u64) -> Result<usize, ReadError> {
-    let (mut after, mut count) = (acked, 0);
-    while after < head {
-        let page = match node.journal.undelivered(shard, after, UNDELIVERED_PAGE).await {
-            Ok(page) => page,
-            // One entry that cannot be read stops its own entity, not the node.
-            Err(ReadError::Corrupt { entity, seq, offset, reason }) if offset > after => {
-                error!(entity, seq, reason, "messages of an entry that cannot be read are not carried on");
-                after = offset;
-                continue;
-            }
-            Err(err) => return Err(err),
-        };
-        let Some(last) = page.last() else { break };
-        after = last.offset;
-        count += page.len();
-        page.iter().for_each(|stored| node.courier.restore(stored));
-    }
-    Ok(count)
-}
-
 impl RunningNode {
     /// Ends at once, as a crash would: nothing is finished, told or kept.
     pub fn abandon(&self) {
         self.node.courier.abandon();
-        self.stop.cancel();
-        self.supervisor.kill();
+        self.node.stop.cancel();
+        self.shelf.supervisor.kill();
+    }
+
+    /// A member of a cluster hands its shards to the others; whatever is not handed over by the deadline is claimed
+    /// by them. A single node has nobody to hand over to.
+    pub async fn hand_over(&self, deadline: Duration) {
+        self.node.begin_to_drain();
+        if let Some(keeper) = &self.keeper
+            && tokio::time::timeout(deadline, keeper.hand_all_over()).await.is_err()
+        {
+            warn!("not all shards were handed over in time; the others claim the rest");
+        }
     }
 
     /// Ends: sessions go, entities finish, the courier stops, the journal closes.
     pub async fn drain(self) {
-        self.node.begin_to_drain();
-        for session in self.node.sessions.all() {
+        let Self { node, shelf, keeper } = self;
+        node.begin_to_drain();
+        for session in node.sessions.all() {
             // One that has ended by itself needs no telling.
             session.cast(SessionMessage::Close(CloseReason::Draining)).unwrap_or_default();
         }
-        let mut drained = Vec::new();
-        for shard in Shard::all() {
-            if let Some(actor) = self.shards.actor(shard) {
-                let (done, finished) = oneshot::channel();
-                if actor.cast(ShardMessage::Drain(done)).is_ok() {
-                    drained.push(finished);
-                }
-            }
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
         }
-        let all = futures_util::future::join_all(drained);
-        if tokio::time::timeout(DRAIN_DEADLINE, all).await.is_err() {
-            warn!("some entities did not finish in time; the journal has what they had acknowledged");
-        }
-        self.node.courier.stop().await;
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.supervisor.stop(None);
-        self.node.journal.close().await;
+        futures_util::future::join_all(Shard::all().map(|shard| shelf.drain(shard))).await;
+        node.courier.stop().await;
+        node.stop.cancel();
+        node.tasks.close();
+        node.tasks.wait().await;
+        shelf.supervisor.stop(None);
+        node.journal.close().await;
     }
 }

@@ -48,6 +48,28 @@ impl SupervisorState {
         self.shards.enter(shard, actor);
         Ok(())
     }
+
+    async fn add(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        arguments: ShardArguments,
+    ) -> Result<(), ActorProcessingErr> {
+        if arguments.wakes.is_empty() {
+            self.sleeping.insert(arguments.shard, arguments);
+            return Ok(());
+        }
+        self.start(myself, arguments).await
+    }
+
+    fn remove(&mut self, shard: Shard) {
+        self.sleeping.remove(&shard);
+        if let Some(actor) = self.shards.actor(shard) {
+            self.running.remove(&actor.get_id());
+            self.shards.leave(shard);
+            // Its entities end with it, wherever they are; a write under way is the journal's to take or refuse.
+            actor.kill();
+        }
+    }
 }
 
 impl Actor for Supervisor {
@@ -64,11 +86,7 @@ impl Actor for Supervisor {
         shards.supervised_by(myself.clone());
         let mut state = SupervisorState { shards, sleeping: BTreeMap::new(), running: HashMap::new() };
         for arguments in arguments {
-            if arguments.wakes.is_empty() {
-                state.sleeping.insert(arguments.shard, arguments);
-            } else {
-                state.start(&myself, arguments).await?;
-            }
+            state.add(&myself, arguments).await?;
         }
         Ok(state)
     }
@@ -88,6 +106,16 @@ impl Actor for Supervisor {
                 started.send(()).unwrap_or_default();
                 Ok(())
             }
+            SupervisorMessage::Add(arguments, added) => {
+                state.add(&myself, *arguments).await?;
+                added.send(()).unwrap_or_default();
+                Ok(())
+            }
+            SupervisorMessage::Remove(shard) => {
+                state.remove(shard);
+                Ok(())
+            }
+            SupervisorMessage::Restart(arguments) if arguments.is_stale() => Ok(()),
             SupervisorMessage::Restart(mut arguments) => {
                 // Alarms may have moved since the start; the journal knows.
                 if let Ok(wakes) = arguments.node.journal.wakes(arguments.shard).await {

@@ -51,6 +51,11 @@ impl Planner {
         Vec::new()
     }
 
+    /// Whether this node and the others can reach one another.
+    pub fn is_fit(&self) -> bool {
+        true
+    }
+
     /// What to say of oneself with the next beat.
     pub fn standing(&self, draining: bool) -> Standing {
         Standing { draining, ..Standing::default() }

@@ -8,7 +8,7 @@
 use crate::ids::{EntityId, stable_hash};
 use crate::quest::act::{Act, CommandId};
 use crate::quest::catalog::Catalog;
-use crate::quest::command::{Command, HOPS_MAX};
+use crate::quest::command::{Command, HOPS_MAX, PlayerCommand, TeamCommand};
 use crate::quest::draft::{Draft, Evolve, Outcome};
 use crate::quest::entry::{Cause, Entry, MessageId};
 use crate::quest::event::Event;
@@ -56,6 +56,16 @@ impl Message {
     /// the client said is what must be the same when it comes again.
     pub fn from_act(player: &crate::ids::PlayerId, cmd: Option<CommandId>, act: &Act, command: Command) -> Self {
         Self::recognizable(player, cmd, fingerprint(act), command)
+    }
+
+    /// Whether it does no harm when it arrives twice: it is recognised, or has a natural key.
+    pub fn may_be_repeated(&self) -> bool {
+        match &self.command {
+            _ if self.cause.is_some() => true,
+            Command::Wake | Command::Region(_) | Command::Team(TeamCommand::Met { .. }) => true,
+            Command::Player(command) => !matches!(command, PlayerCommand::Try { .. }),
+            Command::Team(_) => false,
+        }
     }
 
     fn recognizable(

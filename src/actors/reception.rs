@@ -1,0 +1,91 @@
+//! What this node does with what other nodes ask and tell it.
+//!
+//! Promise: a call for an entity is answered by its owner or not at all: what is not served here, or in another epoch
+//! than the asker believes, is answered `Moved`, with what is known here of whose it is.
+
+use crate::actors::node::Node;
+use crate::cluster::link::{Call, Handler, NodeQuestion, Note, Ownership, Reply};
+use crate::cluster::member::NodeId;
+use crate::cluster::router::{Request, Undelivered};
+use crate::cluster::shard::Shard;
+use crate::ids::EntityId;
+use crate::persist::Members;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The reception of a node.
+#[derive(Debug)]
+pub struct Reception {
+    node: Arc<Node>,
+    members: Arc<dyn Members>,
+}
+
+impl Reception {
+    /// Of a member of a cluster.
+    pub fn new(node: Arc<Node>, members: Arc<dyn Members>) -> Self {
+        Self { node, members }
+    }
+
+    async fn entity(&self, to: EntityId, epoch: u64, request: Request, deadline: Duration) -> Reply {
+        let shard = Shard::of(&to);
+        let here = self.node.ownership.serves(shard);
+        if here != Some(epoch) {
+            if here.unwrap_or(0) < epoch {
+                // The asker knows more than we do, unless our own lease has just run out.
+                self.members.look();
+            }
+            return Reply::Moved(self.known(shard));
+        }
+        let Some(local) = self.node.router.local() else { return Reply::Moved(self.known(shard)) };
+        match tokio::time::timeout(deadline, local.deliver(to, request)).await {
+            Ok(Err(Undelivered::Moved)) => Reply::Moved(self.known(shard)),
+            Ok(answer) => Reply::Entity(answer),
+            Err(_) => Reply::Entity(Err(Undelivered::Expired)),
+        }
+    }
+
+    /// Whose a shard is, as far as is known here.
+    fn known(&self, shard: Shard) -> Ownership {
+        let row = self.node.router.table().row(shard);
+        Ownership { shard, node: row.node, epoch: row.epoch }
+    }
+}
+
+impl Handler for Reception {
+    fn call(&self, _: NodeId, call: Call, deadline: Duration) -> BoxFuture<'_, Reply> {
+        match call {
+            Call::Entity { to, epoch, request } => self.entity(to, epoch, request, deadline).boxed(),
+            Call::Node(question) => async move { Reply::Node(answer(&self.node, question).await) }.boxed(),
+        }
+    }
+
+    fn note(&self, from: NodeId, note: Note) {
+        let node = &self.node;
+        match note {
+            Note::News { session, player, notices, guidance } => {
+                if !node.sessions.tell(&player, session.number, notices, guidance) {
+                    node.tell_peer(&from, Note::Ended { session, player });
+                }
+            }
+            Note::Replaced { session, player } => node.close_session(&player, session.number),
+            Note::Ended { session, player } => node.audience.leave(&player, &session),
+            Note::Lossy => node.catch_up_with(&from),
+            Note::Owners(news) => {
+                node.router.table().learn(news);
+            }
+            Note::Members { team, members } => node.channels.expel(&team, &members),
+        }
+    }
+}
+
+async fn answer(node: &Node, question: NodeQuestion) -> Value {
+    match question {
+        NodeQuestion::Overview | NodeQuestion::Parked | NodeQuestion::Unpark { .. } => {
+            let _ = node;
+            Value::Null
+        }
+    }
+}
