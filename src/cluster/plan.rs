@@ -86,13 +86,16 @@ pub struct Planner {
     /// The shard that was let go last: the next is sought behind it, so that one that never ends closing keeps back none.
     handed: Option<Shard>,
     unfit: bool,
+    /// Whether some fit member is too new to count: who has what may look otherwise in a moment.
+    unsettled: bool,
 }
 
 impl Planner {
     /// What to do, by a monotonic clock, after a look at the database or a change of a link; at least each second.
     ///
-    /// `mine` is what this node holds in fact, claims that are under way included; `links` how the link to each other
-    /// member stands. Whether this node drains is what the view says of it: so all others know before it lets go.
+    /// `mine` is what this node holds in fact; a claim is planned again until it shows there, so the caller remembers
+    /// which are under way. `links` is how the link to each other member stands. Whether this node drains is what the
+    /// view says of it: so all others know before it lets go.
     pub fn plan(
         &mut self,
         now: Duration,
@@ -145,6 +148,7 @@ impl Planner {
     fn place(&mut self, now: Duration, view: &View, fit: &BTreeSet<&NodeId>) {
         let settled: Vec<&NodeId> =
             fit.iter().copied().filter(|node| self.contacts.is_known_for(node, now, SETTLED)).collect();
+        self.unsettled = settled.len() < fit.len();
         let over = if settled.is_empty() { fit.iter().copied().collect() } else { settled };
         if !self.placement.is_over(over.iter().copied()) {
             let named = over.into_iter().map(|node| (node, view.members[node].identity.name.as_str()));
@@ -160,7 +164,9 @@ impl Planner {
         for shard in Shard::all() {
             let (owner, target) = (view.owner(shard).node.as_ref(), self.placement.target(shard));
             // The first comparison is cheap and almost always enough.
-            let free = (owner.is_none() || owner != target) && !view.is_served(shard);
+            let free = (owner.is_none() || owner != target)
+                && !view.is_served(shard)
+                && !owner.is_some_and(|owner| self.contacts.may_return(owner));
             let strayed = owner == Some(&view.me) && !mine.contains_key(&shard);
             if !free && let Some(passed) = self.passed.remove(&shard).filter(|_| owner == Some(&view.me)) {
                 self.grudges.insert(passed, now);
@@ -199,6 +205,9 @@ impl Planner {
         links: &BTreeMap<NodeId, LinkState>,
     ) -> Vec<Step> {
         let leaving = self.unfit || view.members[&view.me].standing.draining;
+        if self.unsettled && !leaving {
+            return Vec::new();
+        }
         let closing = mine.values().filter(|holding| holding.closing).count();
         let (first, rest): (Vec<_>, Vec<_>) = mine.iter().partition(|(shard, _)| Some(**shard) > self.handed);
         let mut steps = Vec::new();

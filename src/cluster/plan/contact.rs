@@ -1,5 +1,5 @@
-//! How this node gets on with each other member over time: since when it is known, and whether its link has been down
-//! for so long, or gone so surely, that the cluster should hear of it. Pure.
+//! How this node gets on with each other member over time: since when it is known, whether its link has been down for
+//! so long, or gone so surely, that the cluster should hear of it, and whether it may be back in a moment. Pure.
 
 use crate::cluster::link::LinkState;
 use crate::cluster::member::{NodeId, View};
@@ -15,6 +15,11 @@ pub(super) const REACHABLE_AFTER: Duration = Duration::from_secs(10);
 /// How long a peer's machine must refuse before the peer is taken for dead: several dials, in which a process that
 /// starts anew would be up or an address that changed would be told.
 pub(super) const GONE_AFTER: Duration = Duration::from_millis(200);
+/// Longest time between two looks that is no interruption: a beat and a half.
+const REGULAR: Duration = Duration::from_millis(1_500);
+/// After an interruption, how long a member may be missing that this node can reach: a beat that fails is tried again
+/// within a second, and the connection to the database takes its time.
+const AWAY: Duration = Duration::from_secs(2);
 
 /// One other member.
 #[derive(Debug, Clone)]
@@ -35,12 +40,33 @@ struct Contact {
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
     by_node: BTreeMap<NodeId, Contact>,
-    looked: bool,
+    looks: Option<Look>,
+    /// Who is missing since when, and may only have found the database away, as this node has.
+    away: BTreeMap<NodeId, Duration>,
+}
+
+/// The last look at the database.
+#[derive(Debug)]
+struct Look {
+    at: Duration,
+    /// For how long a certain shard was held: it tells a look from the one before.
+    held: Option<Duration>,
+    /// When looks last came again after an interruption.
+    resumed: Option<Duration>,
 }
 
 impl Contacts {
-    /// Takes a look in. Who has left is forgotten: if it comes back it is new.
+    /// Takes a look in, or the last one again. Who has left is forgotten: if it comes back it is new.
     pub(super) fn look(&mut self, now: Duration, view: &View, links: &BTreeMap<NodeId, LinkState>) {
+        let first = self.looks.is_none();
+        let resumed = self.resumed(now, view).is_some_and(|at| now.saturating_sub(at) < AWAY);
+        for (node, contact) in self.by_node.iter().filter(|(node, _)| !view.members.contains_key(*node)) {
+            let link = links.get(node).unwrap_or(&contact.link);
+            if resumed && matches!(link, LinkState::Up { .. }) {
+                self.away.insert(node.clone(), now);
+            }
+        }
+        self.away.retain(|node, since| !view.members.contains_key(node) && now.saturating_sub(*since) < AWAY);
         self.by_node.retain(|node, _| view.members.contains_key(node));
         for node in view.members.keys() {
             // No link yet is as good as one that is down: who can never be linked must not pass for reachable.
@@ -48,11 +74,34 @@ impl Contacts {
             if let Some(contact) = self.by_node.get_mut(node) {
                 contact.note(now, link);
             } else {
-                let known_since = (self.looked || *node == view.me).then_some(now);
+                let known_since = (!first || *node == view.me).then_some(now);
                 self.by_node.insert(node.clone(), Contact::new(now, known_since, link));
             }
         }
-        self.looked |= !view.members.is_empty();
+    }
+
+    /// When looks came again after an interruption, if they ever did.
+    fn resumed(&mut self, now: Duration, view: &View) -> Option<Duration> {
+        let held = view.owners.first().map(|owner| owner.held);
+        let Some(last) = &mut self.looks else {
+            self.looks = Some(Look { at: now, held, resumed: None });
+            return None;
+        };
+        if last.held != held {
+            if now.saturating_sub(last.at) > REGULAR {
+                last.resumed = Some(now);
+            }
+            (last.at, last.held) = (now, held);
+        }
+        last.resumed
+    }
+
+    /// Whether a node that is missing may be back in a moment: the database was away, and its link was up.
+    ///
+    /// Without this, whoever first reaches a database that was away for longer than a lease would find all others dead
+    /// and claim everything.
+    pub(super) fn may_return(&self, node: &NodeId) -> bool {
+        self.away.contains_key(node)
     }
 
     /// Whether a member has been living for so long.
