@@ -5,6 +5,7 @@
 
 pub mod link;
 pub mod member;
+pub mod placement;
 pub mod plan;
 pub mod router;
 pub mod shard;
