@@ -2,6 +2,7 @@
 
 mod network;
 mod suite;
+mod way;
 mod world;
 
 pub(super) use world::Folder;

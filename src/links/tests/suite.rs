@@ -2,6 +2,7 @@
 
 use super::super::limits::CALLS;
 use super::super::memory::Net;
+use super::way::Way;
 use super::world::*;
 use crate::cluster::link::{Broken, Call, LinkState, NodeQuestion, Note, Peers as _, Reply};
 use crate::cluster::member::{NodeId, Protocols};
@@ -47,6 +48,8 @@ over_both! {
     a_call_ends_by_its_deadline
     a_drain_lets_calls_be_answered
     peers_come_and_go
+    a_link_that_hangs_is_given_up_within_three_seconds
+    late_calls_and_notes_are_dropped_when_released
 }
 
 fn viewed(reply: Result<Reply, Broken>) -> serde_json::Value {
@@ -269,4 +272,41 @@ async fn peers_come_and_go(world: World) {
     assert_eq!(a.ask(&b, "x", SOON).await.expect_err("no link"), Broken::NotSent);
     assert_eq!(viewed(a.ask(&c, "x", SOON).await)["key"], "x");
     assert_eq!(a.links.call(&NodeId::new("z"), view("x", 1), SOON).await.expect_err("unknown"), Broken::NotSent);
+}
+
+async fn a_link_that_hangs_is_given_up_within_three_seconds(world: World) {
+    let (a, b) = (world.node("a"), world.node("b"));
+    let way = Way::lay(&world, &a, &b).await;
+    assert_eq!(viewed(a.ask(&b, "x", SOON).await)["key"], "x");
+    // Also a link that has nothing to say.
+    sleep(Duration::from_millis(1_500)).await;
+    way.hold();
+    let began = Instant::now();
+    assert_eq!(a.ask(&b, "x", Duration::from_secs(20)).await.expect_err("held"), Broken::NoAnswer);
+    let took = began.elapsed();
+    // What a busy machine adds is not the link's; the limits add up to 2.9 s.
+    assert!(took > Duration::from_millis(1_500) && took < Duration::from_millis(3_400), "{took:?}");
+    a.until(&b.id(), |state| state == LinkState::Down { refused: false }).await;
+    way.release();
+    a.up(&b).await;
+    assert_eq!(viewed(a.ask(&b, "y", SOON).await)["key"], "y");
+}
+
+async fn late_calls_and_notes_are_dropped_when_released(world: World) {
+    let (a, b) = (world.node("a"), world.node("b"));
+    let way = Way::lay(&world, &a, &b).await;
+    assert_eq!(viewed(a.ask(&b, "x", SOON).await)["key"], "x");
+    way.hold();
+    let patient = a.ask(&b, "patient", SOON);
+    let late = async {
+        let answer = a.ask(&b, "late", Duration::from_millis(800)).await;
+        assert_eq!(answer.expect_err("nobody answers"), Broken::NoAnswer);
+        sleep(Duration::from_millis(700)).await;
+        way.release();
+    };
+    let (answer, ()) = tokio::join!(patient, late);
+    assert_eq!(viewed(answer)["key"], "patient", "it still had time");
+    assert_eq!(viewed(a.ask(&b, "next", SOON).await)["key"], "next");
+    assert_eq!(b.taken.calls(), ["x", "patient", "next"]);
+    assert_eq!((a.links.counts().connections, b.links.counts().received_late), (1, 1));
 }
