@@ -102,6 +102,11 @@ impl Tls {
         let (acceptor, connector) = (TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client)));
         Ok(Self { acceptor, connector, name })
     }
+
+    /// The two ends and the name that the server must have: for who wants the same TLS without our links.
+    pub fn ends(&self) -> (&TlsAcceptor, &TlsConnector, &ServerName<'static>) {
+        (&self.acceptor, &self.connector, &self.name)
+    }
 }
 
 impl std::fmt::Debug for Tls {
