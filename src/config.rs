@@ -7,6 +7,7 @@
 //! nothing else in the program reads the environment, and this room is handed it by `main`.
 
 mod check;
+mod cluster;
 mod fault;
 mod file;
 mod key_file;
@@ -17,6 +18,7 @@ mod terminal;
 mod tests;
 mod value;
 
+pub use cluster::{Cluster, Membership};
 pub use fault::{Fault, Faults, Source};
 pub use key_file::{DATA_KEY, KeyFileError, data_key, read_public_key, read_secret};
 pub use overrides::Overrides;
@@ -46,6 +48,8 @@ pub struct Config {
     pub http: Http,
     /// Where it keeps things.
     pub store: Store,
+    /// Which cluster it belongs to.
+    pub cluster: Cluster,
     /// Whose tokens it trusts.
     pub auth: Auth,
     /// What is played.
@@ -83,6 +87,8 @@ pub struct Store {
     pub data: PathBuf,
     /// The URL of the database that keeps the journal, instead of the data folder. It may bear a password.
     pub postgres: Option<String>,
+    /// The URL of a Redis for what is derived from the journal. It may bear a password.
+    pub redis: Option<String>,
 }
 
 /// Whose tokens are trusted. Two keys may be given, as while one replaces the other.
@@ -155,7 +161,7 @@ impl Default for Http {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { data: PathBuf::from("waystone-data"), postgres: None }
+        Self { data: PathBuf::from("waystone-data"), postgres: None, redis: None }
     }
 }
 

@@ -76,6 +76,7 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             telemetry::install(&log, terminal)?;
             runtime()?.block_on(cli::migrate::run(&args, out))
         }
+        Command::Cluster(command) => cli::cluster::run(&command, &clock, out),
         Command::Token(command) => cli::token::run(&command, &clock, out),
         Command::Quest(command) => cli::quest::run(&command, out),
         Command::Fence(command) => cli::fence::run(&command, out),

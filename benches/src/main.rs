@@ -8,6 +8,8 @@ mod city;
 mod decisions;
 mod edits;
 mod fences;
+mod framed;
+mod links;
 mod meter;
 mod peers;
 mod plain;
@@ -28,6 +30,8 @@ enum What {
     Fences(fences::Args),
     /// The whole decision on a fix: plausibility, memory and look-up
     Decisions(decisions::Args),
+    /// Links between nodes beside length-delimited frames over the same TLS
+    Links(links::Args),
     /// The region index beside Shapely, PostGIS and Redis
     Peers(peers::Args),
 }
@@ -36,6 +40,7 @@ fn main() {
     match Args::parse().what {
         What::Fences(args) => fences::run(&args),
         What::Decisions(args) => decisions::run(&args),
+        What::Links(args) => links::run(&args),
         What::Peers(args) => {
             if let Err(error) = peers::run(&args) {
                 println!("peers: {error}");

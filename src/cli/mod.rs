@@ -3,6 +3,7 @@
 //! One file for each command. Results go to standard output, all else to standard error; with `--json` the results
 //! are JSON. Promise: the exit codes of [`Exit`] are stable, and a script needs nothing else to know what happened.
 
+pub mod cluster;
 pub mod demo;
 mod exit;
 pub mod fence;
@@ -78,7 +79,7 @@ pub enum Command {
     /// Play: Helsinki, a quest, walkers, and a live map in the browser
     Demo(demo::DemoArgs),
     /// Run the server by waystone.toml
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Walk a recorded track into a server, as a player
     Replay(replay::ReplayArgs),
     /// Tokens, which say who a player is
@@ -96,6 +97,9 @@ pub enum Command {
     Why(why::WhyArgs),
     /// Make a journal, or bring its schema up to date
     Migrate(migrate::MigrateArgs),
+    /// Several servers as one
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
 }
 
 /// Which journal a command is about.

@@ -47,6 +47,27 @@ pub struct ServeArgs {
     /// a password is safer in PGPASSFILE
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
+    /// store.redis: a Redis for what is derived from the journal, as redis://host:6379; a password is safer in the variable
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
+    /// cluster.listen: address and port for other nodes; makes this one a member of the cluster of its database
+    #[arg(long, value_name = "ADDRESS")]
+    pub cluster_listen: Option<String>,
+    /// cluster.advertise: host and port by which other nodes reach it
+    #[arg(long, value_name = "PLACE")]
+    pub cluster_advertise: Option<String>,
+    /// cluster.name: the node's name, which it keeps when it starts again; the host's if left out
+    #[arg(long, value_name = "NAME")]
+    pub cluster_name: Option<String>,
+    /// cluster.ca_file: the certificate of the cluster's authority, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub cluster_ca_file: Option<String>,
+    /// cluster.cert_file: the node's certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub cluster_cert_file: Option<String>,
+    /// cluster.key_file: the key of the node's certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub cluster_key_file: Option<String>,
     /// auth.hs256_secret_file: the shared secret of HS256 tokens
     #[arg(long, value_name = "FILE")]
     pub hs256_secret_file: Option<String>,
@@ -86,6 +107,13 @@ impl ServeArgs {
             .list("--origin", "http.origins", &self.origin)
             .text("--data", "store.data", self.data.as_deref())
             .text("--postgres", "store.postgres", self.postgres.as_deref())
+            .text("--redis", "store.redis", self.redis.as_deref())
+            .text("--cluster-listen", "cluster.listen", self.cluster_listen.as_deref())
+            .text("--cluster-advertise", "cluster.advertise", self.cluster_advertise.as_deref())
+            .text("--cluster-name", "cluster.name", self.cluster_name.as_deref())
+            .text("--cluster-ca-file", "cluster.ca_file", self.cluster_ca_file.as_deref())
+            .text("--cluster-cert-file", "cluster.cert_file", self.cluster_cert_file.as_deref())
+            .text("--cluster-key-file", "cluster.key_file", self.cluster_key_file.as_deref())
             .text("--hs256-secret-file", "auth.hs256_secret_file", self.hs256_secret_file.as_deref())
             .text("--public-key-file", "auth.public_key_file", self.public_key_file.as_deref())
             .text("--audience", "auth.audience", self.audience.as_deref())

@@ -109,6 +109,40 @@ fn serve_prepares_or_says_all_faults() {
 }
 
 #[test]
+fn cluster_certificates_are_made_and_explained() {
+    let folder = folder("cluster");
+    let line = format!("waystone cluster certificates --out {} n1 n2", folder.join("certs").display());
+    let Some(Command::Cluster(command)) = parse(&line).expect("sound").command else { panic!("not cluster") };
+    for (word, times) in [("made", 6), ("kept", 6)] {
+        let (mut out, result, remarks) = paper(Terminal::default());
+        let done = cluster::run(&command, &Clock::system(), &mut out).expect("made");
+        assert!(matches!(done, Exit::Done));
+        assert_eq!(result.text().lines().filter(|line| line.starts_with(word)).count(), times, "{}", result.text());
+        assert!(remarks.text().contains("365 days") && remarks.text().contains("10 years"), "{}", remarks.text());
+        assert!(remarks.text().contains("Keep ca.key away"), "{}", remarks.text());
+    }
+    // What was made is what `serve` asks for.
+    data_key(&folder).expect("made");
+    let file = |name: &str| Some(folder.join(name).display().to_string());
+    let args = serve::ServeArgs {
+        check: true,
+        hs256_secret_file: file("auth.key"),
+        postgres: Some("postgres://db/w".to_owned()),
+        cluster_listen: Some("127.0.0.1:7171".to_owned()),
+        cluster_name: Some("n1".to_owned()),
+        cluster_ca_file: file("certs/ca.pem"),
+        cluster_cert_file: file("certs/n1.pem"),
+        cluster_key_file: file("certs/n1.key"),
+        ..serve::ServeArgs::default()
+    };
+    let (mut out, result, faults) = paper(Terminal::default());
+    let prepared = serve::prepare(&args, Talk::default(), &mut std::iter::empty(), &mut out).expect("said");
+    assert!(matches!(prepared, serve::Prepared::End(Exit::Done)), "{}", faults.text());
+    assert!(result.text().contains("--cluster-listen"), "{}", result.text());
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
 fn quest_check_draws_faults_and_tells_them_by_its_code() {
     let folder = folder("quest");
     let (good, bad) = (folder.join("good.yaml"), folder.join("bad.yaml"));

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 /// What one node asks of another.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all calls are of the large kind")]
 pub enum Call {
     /// Something of an entity that the other owns, as the asker believes, in this epoch.
     Entity { to: EntityId, epoch: u64, request: Request },

@@ -20,6 +20,7 @@ pub(super) fn relations(config: &Config, faulty: &BTreeSet<&'static str>) -> Vec
     if sound(&["auth.hs256_secret_file", "auth.public_key_file"]) {
         faults.extend(auth(config, &source));
     }
+    faults.extend(super::cluster::faults(config, faulty, &source));
     let data = &config.store.data;
     if data.exists() && !data.is_dir() {
         let message = format!("store.data: {} is not a folder", data.display());

@@ -3,7 +3,7 @@
 //! One table, so that a key cannot be known to the file and unknown to the environment, or set and never printed.
 
 use super::value::{Problem, Value};
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, cluster};
 use crate::geo::plausibility::RuleSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,6 +66,41 @@ pub(super) const KEYS: &[Key] = &[
         name: "store.postgres",
         set: |config, value| database(value).map(|url| config.store.postgres = Some(url)),
         show: |config| or_none(config.store.postgres.as_deref().map(without_password).as_deref()),
+    },
+    Key {
+        name: "store.redis",
+        set: |config, value| redis(value).map(|url| config.store.redis = Some(url)),
+        show: |config| or_none(config.store.redis.as_deref().map(without_password).as_deref()),
+    },
+    Key {
+        name: "cluster.listen",
+        set: |config, value| value.address().map(|address| config.cluster.listen = Some(address)),
+        show: |config| or_none(config.cluster.listen.map(|address| address.to_string()).as_deref()),
+    },
+    Key {
+        name: "cluster.advertise",
+        set: |config, value| cluster::place(value).map(|place| config.cluster.advertise = Some(place)),
+        show: |config| or_none(config.cluster.advertise.as_deref()),
+    },
+    Key {
+        name: "cluster.name",
+        set: |config, value| cluster::name(value).map(|name| config.cluster.name = Some(name)),
+        show: |config| or_none(config.cluster.shown_name().as_deref()),
+    },
+    Key {
+        name: "cluster.ca_file",
+        set: |config, value| value.path().map(|path| config.cluster.ca_file = Some(path)),
+        show: |config| path_or_none(config.cluster.ca_file.as_deref()),
+    },
+    Key {
+        name: "cluster.cert_file",
+        set: |config, value| value.path().map(|path| config.cluster.cert_file = Some(path)),
+        show: |config| path_or_none(config.cluster.cert_file.as_deref()),
+    },
+    Key {
+        name: "cluster.key_file",
+        set: |config, value| value.path().map(|path| config.cluster.key_file = Some(path)),
+        show: |config| path_or_none(config.cluster.key_file.as_deref()),
     },
     Key {
         name: "auth.hs256_secret_file",
@@ -171,12 +206,28 @@ fn database(value: &Value) -> Result<String, Problem> {
     }
 }
 
+fn redis(value: &Value) -> Result<String, Problem> {
+    let help = "write it as \"redis://host:6379\", or \"rediss://host:6380\" for TLS; one with a password belongs in \
+                the variable, which no other user of the machine can read";
+    let url = value.text(help)?;
+    if url.starts_with("redis://") || url.starts_with("rediss://") {
+        Ok(url)
+    } else {
+        // The value is not repeated: it may bear a password.
+        Err(Problem { message: "this is not the URL of a Redis".to_owned(), help: help.into() })
+    }
+}
+
 /// A URL as it may be shown.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "-".to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let shown = match authority.rsplit_once('@') {
-        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or("")),
+        Some((user, host)) => match user.split(':').next() {
+            // Redis often has a password and no user.
+            Some("") | None => host.to_owned(),
+            Some(user) => format!("{user}@{host}"),
+        },
         None => authority.to_owned(),
     };
     // What follows a question mark may bear a password too.

@@ -201,6 +201,57 @@ fn the_world_is_let_in_only_behind_a_proxy() {
 }
 
 #[test]
+fn a_member_of_a_cluster_says_all_that_it_needs() {
+    let alone = faults(&format!("[cluster]\nlisten = \"0.0.0.0:7171\"\n{KEYED}"));
+    assert_eq!(alone.len(), 5, "the journal, the place, three files: {alone:#?}");
+    assert!(alone[1].contains("no other node where to dial") && alone[1].contains("cluster.advertise"), "{alone:#?}");
+    assert!(alone[0].contains("cannot be shared") && alone[0].contains("store.postgres"), "{alone:#?}");
+    assert!(alone[2].contains("cluster.ca_file") && alone[2].contains("waystone cluster certificates"), "{alone:#?}");
+    one_fault("[cluster]\nname = \"n1\"", "2:8", "cluster.listen is not", "--cluster-listen");
+    one_fault("[cluster]\nlisten = \"here\"\nname = \"n1\"", "2:10", "not an address", "127.0.0.1:7170");
+    for (place, wrong) in [
+        ("0.0.0.0:7171", "no place"),
+        ("[::]:1", "no place"),
+        ("node", "no port"),
+        ("n:0", "not a port"),
+        ("::1:7", "brackets"),
+    ] {
+        one_fault(&format!("[cluster]\nadvertise = \"{place}\""), "2:13", wrong, "node-1.example.org:7171");
+    }
+    one_fault("[cluster]\nname = \"a b\"", "2:8", "letters, digits", "node-1");
+}
+
+#[test]
+fn a_membership_is_whole_and_its_files_are_looked_at() {
+    let written = "[store]\npostgres = \"postgres://u:hunter2@db/w\"\nredis = \"redis://:hunter2@cache:6379/0\"\n\
+                   [cluster]\nlisten = \"0.0.0.0:7171\"\nadvertise = \"node-1:7171\"\nca_file = \"ca.pem\"\n\
+                   cert_file = \"n.pem\"\nkey_file = \"n.key\"\n";
+    let folder = Folder::new()
+        .with(FILE, &format!("{KEYED}{written}"))
+        .with("auth.key", SECRET)
+        .with("ca.pem", "-----BEGIN CERTIFICATE-----")
+        .with("n.pem", "-----BEGIN PRIVATE KEY-----hunter2");
+    let wrong = load(&folder, &[], &Overrides::default()).expect_err("two files");
+    let text = wrong.to_string();
+    assert!(text.contains("n.pem holds no certificate") && text.contains("n.key cannot be read"), "{text}");
+    assert_eq!(wrong.iter().count(), 2, "{text}");
+    let folder = folder.with("n.pem", "-----BEGIN CERTIFICATE-----").with("n.key", "-----BEGIN EC PRIVATE KEY-----");
+    let config = load(&folder, &[("WAYSTONE__CLUSTER__NAME", "n1")], &Overrides::default()).expect("sound");
+    let member = config.cluster.membership().expect("a member");
+    assert_eq!((member.advertise.as_deref(), member.name.as_str()), (Some("node-1:7171"), "n1"));
+    assert_eq!(member.cert_file, folder.path("n.pem"));
+    let printed = config.print();
+    assert!(!printed.contains("hunter2") && !text.contains("hunter2"), "{printed}{text}");
+    assert!(printed.contains("redis://cache:6379/0") && printed.contains("postgres://u@db/w"), "{printed}");
+    assert!(config.store.redis.is_some_and(|url| url.contains("hunter2")), "it is used as written");
+    let unnamed = load(&folder, &[], &Overrides::default()).expect("sound").cluster.membership().expect("a member");
+    assert!(!unnamed.name.is_empty(), "the host's name");
+    assert_eq!(Config::default().cluster.membership(), None);
+    one_fault("[store]\nredis = \"hunter2@cache\"", "2:9", "not the URL of a Redis", "rediss://");
+    assert!(!faults("[store]\nredis = \"hunter2@cache\"").concat().contains("hunter2"));
+}
+
+#[test]
 fn terminals_are_judged_by_convention() {
     let detect = |choice, env: &[(&str, &str)], out| {
         let mut env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
