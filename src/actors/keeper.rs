@@ -45,6 +45,8 @@ pub struct Keeper {
     mine: BTreeMap<Shard, Holding>,
     /// What is being claimed or taken in.
     claiming: BTreeSet<Shard>,
+    /// Where the links lead: name and address of each.
+    aims: BTreeMap<NodeId, (String, String)>,
     /// The connection of each link that was up when last looked.
     connections: BTreeMap<NodeId, u64>,
     /// Versions of quests that are known here.
@@ -112,6 +114,7 @@ impl Keeper {
             begun: Instant::now(),
             mine: BTreeMap::new(),
             claiming: BTreeSet::new(),
+            aims: BTreeMap::new(),
             connections: BTreeMap::new(),
             quests: 0,
             alone_since: None,
@@ -177,10 +180,11 @@ impl Keeper {
             .collect();
         // A node that has lost the database still has sessions, and its link is how they hear their news.
         for (node, state) in states {
-            if let (LinkState::Up { .. }, false) = (state, aims.contains_key(&node)) {
-                aims.insert(node, (String::new(), String::new()));
+            if let (LinkState::Up { .. }, Some(before)) = (state, self.aims.get(&node)) {
+                aims.entry(node).or_insert_with(|| before.clone());
             }
         }
+        self.aims.clone_from(&aims);
         self.peers.aim(aims);
         if view.quests > self.quests {
             let (publish, count) = (Arc::clone(&self.publish), view.quests);

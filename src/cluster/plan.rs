@@ -128,11 +128,6 @@ impl Planner {
         steps
     }
 
-    /// Whether this node and the others can reach one another.
-    pub fn is_fit(&self) -> bool {
-        true
-    }
-
     /// What to say of oneself with the next beat.
     pub fn standing(&self, draining: bool) -> Standing {
         Standing { draining, unreachable: self.contacts.unreachable(self.me.as_ref()) }

@@ -47,12 +47,7 @@ impl Keeper {
         let shelf = self.shelf.clone();
         self.work.spawn(async move {
             shelf.let_go(shard).await;
-            // Until it is released nobody else may have it, so this is worth trying for as long as it takes; if the
-            // database is gone, so is the lease, and others claim it.
-            while let Err(err) = shelf.node.journal.release(vec![shard]).await {
-                warn!(%err, shard = shard.number(), "a shard could not be released; it is tried again");
-                tokio::time::sleep(RELEASE_AGAIN).await;
-            }
+            release(&shelf, shard).await;
             shelf.node.tell_peers(&Note::Owners(vec![Ownership { shard, node: None, epoch }]));
             Done::LetGo(shard)
         });
@@ -72,6 +67,15 @@ impl Keeper {
     }
 }
 
+/// Until a shard is released nobody else may have it, so this is worth trying for as long as it takes; if the database
+/// is gone, so is the lease, and others claim it.
+async fn release(shelf: &Shelf, shard: Shard) {
+    while let Err(err) = shelf.node.journal.release(vec![shard]).await {
+        warn!(%err, shard = shard.number(), "a shard could not be released; it is tried again");
+        tokio::time::sleep(RELEASE_AGAIN).await;
+    }
+}
+
 /// Serves what was claimed; what cannot be taken in is given back.
 async fn take_in(shelf: &Shelf, claims: Vec<Claim>) -> Vec<(Shard, u64)> {
     let adopted: Vec<Option<Claim>> = futures_util::stream::iter(claims)
@@ -86,8 +90,7 @@ async fn take_in(shelf: &Shelf, claims: Vec<Claim>) -> Vec<(Shard, u64)> {
                 Err(err) => {
                     warn!(%err, shard = shard.number(), "a shard could not be taken in; it is given back");
                     shelf.node.courier.give_up(shard);
-                    // If that fails too, the lease will end, or the next plan finds it ours and tries again.
-                    let _ = shelf.node.journal.release(vec![shard]).await;
+                    release(shelf, shard).await;
                     None
                 }
             }
