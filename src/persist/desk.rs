@@ -98,24 +98,37 @@ impl Desk {
     }
 
     pub(super) async fn claim(&self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {
+        Ok(sorted(self.each_lane(shards, Request::Claim).await?))
+    }
+
+    pub(super) async fn claim_free(&self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {
+        Ok(sorted(self.each_lane(shards, Request::ClaimFree).await?))
+    }
+
+    pub(super) async fn release(&self, shards: Vec<Shard>) -> Result<(), ReadError> {
+        self.each_lane(shards, Request::Release).await.map(drop)
+    }
+
+    /// Asks each writer for its part of the shards. Side by side: a shard is a commit of its own, which is what a start
+    /// waits for.
+    async fn each_lane<T>(
+        &self,
+        shards: Vec<Shard>,
+        request: impl Fn(Vec<Shard>, Ticket<Result<T, ReadError>>) -> Request,
+    ) -> Result<Vec<T>, ReadError> {
         if self.lanes.is_empty() {
             return Err(ReadError::Unavailable(Trouble::ReadOnly.text().to_owned()));
         }
-        let asked = self.lanes.iter().enumerate().map(|(n, lane)| {
+        let request = &request;
+        let asked = self.lanes.iter().enumerate().filter_map(|(n, lane)| {
             let of_lane = |shard: &&Shard| usize::from(shard.number()) % self.lanes.len() == n;
             let shards: Vec<Shard> = shards.iter().filter(of_lane).copied().collect();
-            async move {
-                if shards.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let claimed = self.ask(Some(lane), |ticket| Request::Claim(shards, ticket)).await;
-                claimed.unwrap_or_else(|missed| Err(ReadError::Unavailable(missed.to_string())))
-            }
+            (!shards.is_empty()).then_some(async move {
+                let answer = self.ask(Some(lane), |ticket| request(shards, ticket)).await;
+                answer.unwrap_or_else(|missed| Err(ReadError::Unavailable(missed.to_string())))
+            })
         });
-        // Side by side: a shard is a commit of its own, which is what a start waits for.
-        let mut claims = try_join_all(asked).await?.concat();
-        claims.sort_unstable_by_key(|claim: &Claim| claim.shard);
-        Ok(claims)
+        try_join_all(asked).await
     }
 
     pub(super) async fn save_snapshot(&self, entity: &EntityId, seq: u64, state: Vec<u8>) -> Result<(), AppendError> {
@@ -173,6 +186,13 @@ impl Drop for Desk {
         self.shared.closing.store(true, Ordering::Release);
         self.tasks.get_mut().detach_all();
     }
+}
+
+/// The claims of all writers, by shard.
+fn sorted(claims: Vec<Vec<Claim>>) -> Vec<Claim> {
+    let mut claims = claims.concat();
+    claims.sort_unstable_by_key(|claim| claim.shard);
+    claims
 }
 
 fn unavailable(reason: &str) -> AppendError {

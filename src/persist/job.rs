@@ -67,6 +67,11 @@ impl Acked {
         self.0[usize::from(shard.number())].fetch_max(offset, Ordering::AcqRel);
     }
 
+    /// At a claim: from then on what the shard's row says counts, for another owner may have been in between.
+    pub(super) fn reset(&self, shard: Shard, offset: u64) {
+        self.0[usize::from(shard.number())].store(offset, Ordering::Release);
+    }
+
     pub(super) fn get(&self, shard: Shard) -> u64 {
         self.0[usize::from(shard.number())].load(Ordering::Acquire)
     }

@@ -3,63 +3,43 @@
 //! The data outlives its handles: [`MemoryJournal::reopen`] is a process that starts anew on what the last one left.
 //! Entries are kept in their stored form, so that reading them takes the same way as in any other store.
 
+use super::writer::LOSSES;
 use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, record};
+use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
 use crate::faults::{Bug, planted};
 use crate::ids::EntityId;
-use crate::quest::entry::Cause;
 use crate::units::Timestamp;
+use data::{Data, place};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{RwLock, broadcast};
 use tokio_util::sync::CancellationToken;
 
+mod data;
 mod faults;
+mod members;
 
 pub use faults::Faults;
+pub use members::{MemoryMembers, NameTaken};
 
 /// A handle on a journal in memory; clones are the same handle, with the same claims.
 #[derive(Debug, Clone)]
 pub struct MemoryJournal {
     id: Arc<str>,
+    /// This handle as an owner of shards.
+    me: NodeId,
     data: Arc<Mutex<Data>>,
     handle: Arc<Mutex<Handle>>,
     /// Cancelled when another owner has taken a shard of this handle.
     lost: Arc<CancellationToken>,
-}
-
-/// What a disk would hold.
-#[derive(Debug, Default)]
-struct Data {
-    shards: HashMap<Shard, Row>,
-    streams: HashMap<EntityId, Stream>,
-    quests: Vec<PublishedSource>,
-}
-
-#[derive(Debug, Default)]
-struct Row {
-    epoch: u64,
-    out_acked: u64,
-    /// By offset, from 1: whose entry, its number, and the epoch.
-    log: Vec<(EntityId, u64, u64)>,
-}
-
-#[derive(Debug, Default)]
-struct Stream {
-    records: Vec<Record>,
-    causes: HashSet<String>,
-    awards: HashSet<String>,
-    wake: Option<Timestamp>,
-    snapshot: Option<(u64, Vec<u8>)>,
-}
-
-#[derive(Debug)]
-struct Record {
-    ver: u32,
-    payload: Vec<u8>,
-    has_out: bool,
+    /// Which one.
+    losses: broadcast::Sender<Shard>,
+    /// Appends on their way are readers: a release comes after those that were asked for before it.
+    order: Arc<RwLock<()>>,
 }
 
 /// What a process would hold.
@@ -72,6 +52,7 @@ struct Handle {
     mute: Option<Shard>,
     delays: Option<faults::Delays>,
     gone: Option<&'static str>,
+    cut: bool,
 }
 
 impl Default for MemoryJournal {
@@ -83,12 +64,18 @@ impl Default for MemoryJournal {
 impl MemoryJournal {
     /// An empty journal.
     pub fn new() -> Self {
-        Self { id: "memory".into(), data: Arc::default(), handle: Arc::default(), lost: Arc::default() }
+        Self::over(Arc::default())
+    }
+
+    fn over(data: Arc<Mutex<Data>>) -> Self {
+        let me = data.lock().unwrap_or_else(PoisonError::into_inner).open();
+        let (handle, lost, order) = (Arc::default(), Arc::default(), Arc::default());
+        Self { id: "memory".into(), me, data, handle, lost, losses: broadcast::Sender::new(LOSSES), order }
     }
 
     /// Another handle on the same data, as of a new process: without claims, faults, or what was not yet written.
     pub fn reopen(&self) -> Self {
-        Self { id: self.id.clone(), data: self.data.clone(), handle: Arc::default(), lost: Arc::default() }
+        Self::over(self.data.clone())
     }
 
     /// Makes this handle fail.
@@ -114,10 +101,10 @@ impl MemoryJournal {
 
     /// For what only reads.
     fn reading(&self) -> Result<MutexGuard<'_, Data>, ReadError> {
-        let gone = self.handle().gone;
-        match gone {
+        let trouble = self.handle().trouble();
+        match trouble {
             None => Ok(self.data()),
-            Some(gone) => Err(ReadError::Unavailable(gone.to_owned())),
+            Some(trouble) => Err(ReadError::Unavailable(trouble.to_owned())),
         }
     }
 
@@ -136,6 +123,8 @@ impl MemoryJournal {
         if mine != row.epoch && !(mine > 0 && planted(Bug::NoFence)) {
             if handle.epochs.remove(&shard).is_some() {
                 self.lost.cancel();
+                // Nobody may listen.
+                let _ = self.losses.send(shard);
             }
             return Err(AppendError::Lost);
         }
@@ -144,12 +133,13 @@ impl MemoryJournal {
         let bears_letters = !append.entry.out.is_empty();
         row.log.push((append.entity, append.entry.seq, mine));
         row.ack(handle.acked.get(&shard).copied().unwrap_or(0));
-        let crash = std::mem::take(&mut handle.crash);
+        let (offset, crash) = (row.head(), std::mem::take(&mut handle.crash));
         if crash {
             handle.gone = Some("the process has crashed");
+            data.died(&self.me);
         }
         let mute = bears_letters && handle.mute.take_if(|mute| *mute == shard).is_some();
-        Ok((row.head(), crash || mute))
+        Ok((offset, crash || mute))
     }
 
     /// Entries of a shard in order; a page ends before one that cannot be read, unless it is the first.
@@ -176,63 +166,21 @@ impl MemoryJournal {
     }
 }
 
-/// Where in a vector the entry of this number is.
-fn place(seq: u64) -> usize {
-    usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX)
-}
-
-impl Data {
-    fn load(&self, entity: &EntityId, snapshots: bool) -> Result<Loaded, ReadError> {
-        let Some(stream) = self.streams.get(entity) else { return Ok(Loaded::default()) };
-        let snapshot = stream.snapshot.clone().filter(|_| snapshots);
-        let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let records = (1_u64..).zip(&stream.records).filter(|(seq, _)| *seq > after);
-        let decode = |(seq, record): (u64, &Record)| record::decode(entity, 0, seq, record.ver, &record.payload);
-        Ok(Loaded { snapshot, tail: records.map(decode).collect::<Result<_, _>>()? })
-    }
-}
-
 impl Handle {
+    /// From now on what the shard's row says of deliveries counts: another owner may have been in between.
+    fn hold(&mut self, claim: Claim) -> Claim {
+        self.epochs.insert(claim.shard, claim.epoch);
+        self.acked.insert(claim.shard, claim.out_acked);
+        claim
+    }
+
+    /// Why nothing can be done through this handle.
+    fn trouble(&self) -> Option<&'static str> {
+        self.gone.or(self.cut.then_some("the database cannot be reached"))
+    }
+
     fn check(&self) -> Result<(), AppendError> {
-        self.gone.map_or(Ok(()), |gone| Err(AppendError::Unavailable(gone.to_owned())))
-    }
-}
-
-impl Row {
-    fn head(&self) -> u64 {
-        u64::try_from(self.log.len()).unwrap_or(u64::MAX)
-    }
-
-    fn ack(&mut self, offset: u64) {
-        self.out_acked = self.out_acked.max(offset.min(self.head()));
-    }
-}
-
-impl Stream {
-    fn ends(&self) -> u64 {
-        u64::try_from(self.records.len()).unwrap_or(u64::MAX)
-    }
-
-    /// Adds an entry whole, or refuses it and changes nothing.
-    fn push(&mut self, append: &Append) -> Result<(), AppendError> {
-        let entry = &append.entry;
-        if entry.seq != self.ends() + 1 {
-            return Err(record::not_next(entry.seq, self.ends()));
-        }
-        let cause = entry.cause.as_ref().map(Cause::key);
-        if let Some(cause) = cause.as_ref().filter(|cause| self.causes.contains(*cause)) {
-            return Err(record::cause_stands(cause));
-        }
-        let awards: HashSet<&String> = entry.awards.iter().collect();
-        if awards.len() < entry.awards.len() || awards.iter().any(|award| self.awards.contains(*award)) {
-            return Err(record::award_stands(&entry.awards));
-        }
-        self.causes.extend(cause);
-        self.awards.extend(entry.awards.iter().cloned());
-        self.wake = append.wake;
-        let (payload, has_out) = (record::encode(entry), !entry.out.is_empty());
-        self.records.push(Record { ver: record::VERSION, payload, has_out });
-        Ok(())
+        self.trouble().map_or(Ok(()), |trouble| Err(AppendError::Unavailable(trouble.to_owned())))
     }
 }
 
@@ -243,22 +191,54 @@ impl Journal for MemoryJournal {
 
     fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
         let claimed = self.reading().map(|mut data| {
-            let mut claim = |shard| {
-                let row = data.shards.entry(shard).or_default();
-                row.epoch += 1;
-                Claim { shard, epoch: row.epoch, head: row.head(), out_acked: row.out_acked }
-            };
-            let claims: Vec<Claim> = shards.into_iter().map(&mut claim).collect();
-            self.handle().epochs.extend(claims.iter().map(|claim| (claim.shard, claim.epoch)));
-            claims
+            let mut handle = self.handle();
+            shards.into_iter().map(|shard| handle.hold(data.claim(shard, &self.me))).collect()
         });
         std::future::ready(claimed).boxed()
     }
 
+    fn claim_free(&self, mut shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
+        let claimed = self.reading().map(|mut data| {
+            let mut handle = self.handle();
+            shards.sort_unstable();
+            shards.retain(|shard| {
+                let Some(row) = data.shards.get(shard) else { return true };
+                let held = handle.epochs.get(shard) == Some(&row.epoch);
+                row.owner.as_ref().is_none_or(|owner| if *owner == self.me { !held } else { !data.lives(owner) })
+            });
+            shards.into_iter().map(|shard| handle.hold(data.claim(shard, &self.me))).collect()
+        });
+        std::future::ready(claimed).boxed()
+    }
+
+    fn release(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>> {
+        async move {
+            let _last = self.order.write().await;
+            let (mut data, mut handle) = (self.reading()?, self.handle());
+            for shard in shards {
+                let Some(epoch) = handle.epochs.remove(&shard) else { continue };
+                let row = data.shards.entry(shard).or_default();
+                if row.epoch == epoch {
+                    row.ack(handle.acked.get(&shard).copied().unwrap_or(0));
+                    (row.owner, row.since) = (None, None);
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn losses(&self) -> broadcast::Receiver<Shard> {
+        self.losses.subscribe()
+    }
+
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>> {
         async {
+            let place = self.order.read().await;
             self.wait().await;
-            match self.write(append)? {
+            let written = self.write(append);
+            drop(place);
+            match written? {
                 (offset, false) => {
                     self.wait().await;
                     Ok(offset)
@@ -351,7 +331,7 @@ impl Journal for MemoryJournal {
     }
 
     fn ready(&self) -> Result<(), &'static str> {
-        self.handle().gone.map_or(Ok(()), Err)
+        self.handle().trouble().map_or(Ok(()), Err)
     }
 
     fn lost(&self) -> BoxFuture<'_, ()> {
@@ -361,12 +341,15 @@ impl Journal for MemoryJournal {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         let (mut data, mut handle) = (self.data(), self.handle());
-        let alive = handle.gone.is_none();
+        let alive = handle.trouble().is_none();
         for (shard, epoch) in handle.epochs.iter().filter(|_| alive) {
             let row = data.shards.entry(*shard).or_default();
             if row.epoch == *epoch {
                 row.ack(handle.acked.get(shard).copied().unwrap_or(0));
             }
+        }
+        if alive {
+            data.nodes.remove(&self.me);
         }
         handle.gone.get_or_insert("the journal is closed");
         std::future::ready(()).boxed()

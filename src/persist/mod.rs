@@ -164,22 +164,19 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// void. The handle keeps the epochs and puts them into its appends.
     fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>>;
 
-    /// The same, but only of what no other living node serves, and without waiting for more. What this handle holds
-    /// already is left as it is.
-    fn claim_free(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
-        self.claim(shards)
-    }
+    /// The same, but only of what no other living node serves, and without waiting for more: one try. What this handle
+    /// holds already is left as it is and not among the answers.
+    fn claim_free(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>>;
 
     /// Gives shards up in order, after every append that was asked for before: they are nobody's then, with their
-    /// cursors of delivery as far as they are known here.
-    fn release(&self, _: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
+    /// cursors of delivery as far as they are known here. Later appends through this handle answer `Lost`, which is no
+    /// loss to speak of. What is not held is passed over; after a fault all are held as before, and may be released
+    /// again.
+    fn release(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>>;
 
-    /// Shards of this handle that turn out to have another owner, from now on.
-    fn losses(&self) -> broadcast::Receiver<Shard> {
-        broadcast::channel(1).1
-    }
+    /// Shards of this handle that turn out to have another owner, from now on. Who falls far behind hears `Lagged`,
+    /// and must ask what it still has.
+    fn losses(&self) -> broadcast::Receiver<Shard>;
 
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;

@@ -1,6 +1,7 @@
 //! Where a journal is kept: a folder or a database. The one place that chooses between the stores.
 
-use super::{Journal, postgres, sqlite};
+use super::{Journal, Members, postgres, sqlite};
+use crate::cluster::member::Identity;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,13 @@ pub enum OpenError {
     /// The database.
     #[error(transparent)]
     Database(#[from] postgres::OpenError),
+    /// A node of a cluster was asked for, on a folder.
+    #[error("{dir} is one process's own: nodes of a cluster share a Postgres database; name it with `--postgres URL`",
+        dir = dir.display())]
+    Alone {
+        /// The folder.
+        dir: PathBuf,
+    },
 }
 
 impl fmt::Debug for Place {
@@ -48,6 +56,20 @@ impl Place {
                 Arc::new(postgres::PostgresJournal::open(url, postgres::Options::default()).await?)
             }
         })
+    }
+
+    /// Opens it as one node of a cluster, with its membership. Waits some seconds for its name, should the last run of
+    /// this node have been killed.
+    pub async fn open_member(&self, identity: Identity) -> Result<(Arc<dyn Journal>, Arc<dyn Members>), OpenError> {
+        match self {
+            Self::Folder(dir) => Err(OpenError::Alone { dir: dir.clone() }),
+            Self::Database(url) => {
+                let options = postgres::Options { member: Some(identity), ..postgres::Options::default() };
+                let journal = postgres::PostgresJournal::open(url, options).await?;
+                let members = journal.members().expect("it was opened as a member");
+                Ok((Arc::new(journal), members))
+            }
+        }
     }
 
     /// Opens it for reading, as of one moment, also beside a running server.

@@ -6,7 +6,10 @@
 use super::desk::Desk;
 use super::health::Health;
 use super::writer::Shared;
-use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, new_id};
+use super::{
+    Append, AppendError, Claim, Journal, Loaded, LoadedPage, Members, PublishedSource, ReadError, Stored, new_id,
+};
+use crate::cluster::member::{Identity, NodeId};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::units::Timestamp;
@@ -15,11 +18,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lease::Lease;
 use line::Line;
+use membership::Membership;
 use reader::Reader;
 use schema::Address;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +31,7 @@ mod backend;
 mod batch;
 mod lease;
 mod line;
+mod membership;
 mod reader;
 mod schema;
 mod sql;
@@ -44,11 +49,13 @@ pub struct Options {
     pub deadline: Duration,
     /// Whether to claim also what another living node serves: its appends are refused from then on.
     pub seize: bool,
+    /// Who this node is in a cluster; `None`: a single one, which no other node may join.
+    pub member: Option<Identity>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(5), seize: false }
+        Self { deadline: Duration::from_secs(5), seize: false, member: None }
     }
 }
 
@@ -58,8 +65,10 @@ pub struct PostgresJournal {
     id: String,
     reader: Reader,
     desk: Desk,
-    /// `None`: opened for reading only.
+    /// Of a single node that writes.
     lease: Option<Arc<Lease>>,
+    /// Of a node of a cluster.
+    membership: Option<Arc<Membership>>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -78,19 +87,39 @@ impl PostgresJournal {
         let id = schema::check(&address, &mut conn).await?;
         let node: Arc<str> = new_id().map_err(|reason| OpenError::Foreign { at: address.at.clone(), reason })?.into();
         let shared = Shared::new(Health::default());
-        let lease = Lease::take(&mut conn, Arc::clone(&node), Arc::clone(&shared)).await;
-        let lease = lease.map_err(|err| address.fault(&err))?;
         let connect = line::settings(address.options.clone(), line::STATEMENT);
+        let (mut lease, mut membership) = (None, None);
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        match options.member {
+            None => {
+                let taken = Lease::take(&mut conn, Arc::clone(&node), Arc::clone(&shared)).await;
+                let taken = lease.insert(taken.map_err(|err| address.fault(&err))?);
+                tasks.spawn(Arc::clone(taken).run(connect.clone(), Some(conn), stop.clone()));
+            }
+            Some(identity) => {
+                let joined = Membership::join(&address, conn, NodeId::new(&node), identity).await?;
+                tasks.spawn(Arc::clone(membership.insert(joined)).run(stop.clone()));
+            }
+        }
         let mut backends = Vec::with_capacity(WRITERS);
         for _ in 0..WRITERS {
             let line = Line::new(connect.clone(), address.connect(line::STATEMENT).await?);
             backends.push(PgBackend::new(line, Arc::clone(&shared), Arc::clone(&node), options.seize));
         }
-        let (desk, stop) = (Desk::open(backends, shared, options.deadline), CancellationToken::new());
-        let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&lease).run(connect, Some(conn), stop.clone()));
+        let desk = Desk::open(backends, shared, options.deadline);
         let reader = Reader::new(address.options);
-        Ok(Self { id, reader, desk, lease: Some(lease), stop, tasks: Mutex::new(tasks) })
+        Ok(Self { id, reader, desk, lease, membership, stop, tasks: Mutex::new(tasks) })
+    }
+
+    /// For tests: a member's beats stop, or go on.
+    #[cfg(test)]
+    pub(super) fn mute(&self, on: bool) {
+        self.membership.as_ref().expect("it is a member").mute(on);
+    }
+
+    /// The membership of a node that was opened as one of a cluster.
+    pub fn members(&self) -> Option<Arc<dyn Members>> {
+        self.membership.clone().map(|members| members as Arc<dyn Members>)
     }
 
     /// Opens a database for reading, also beside a running server; changes nothing. Whatever would write answers
@@ -103,7 +132,7 @@ impl PostgresJournal {
         let cut = reader::cut(&mut conn).await.map_err(|err| address.fault(&err))?;
         let reader = Reader::of_one_moment(address.options, cut);
         let (desk, stop, tasks) = (Desk::read_only(), CancellationToken::new(), Mutex::default());
-        Ok(Self { id, reader, desk, lease: None, stop, tasks })
+        Ok(Self { id, reader, desk, lease: None, membership: None, stop, tasks })
     }
 }
 
@@ -121,6 +150,31 @@ impl Journal for PostgresJournal {
             Ok(claims)
         }
         .boxed()
+    }
+
+    fn claim_free(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
+        async {
+            let claims = self.desk.claim_free(shards).await?;
+            if let Some(lease) = &self.lease {
+                lease.hold_more(claims.len());
+            }
+            Ok(claims)
+        }
+        .boxed()
+    }
+
+    fn release(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>> {
+        async {
+            if let Some(lease) = &self.lease {
+                lease.let_go(shards.len());
+            }
+            self.desk.release(shards).await
+        }
+        .boxed()
+    }
+
+    fn losses(&self) -> broadcast::Receiver<Shard> {
+        self.desk.shared.losses()
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>> {
@@ -177,7 +231,8 @@ impl Journal for PostgresJournal {
 
     fn ready(&self) -> Result<(), &'static str> {
         self.desk.shared.health.check()?;
-        self.lease.as_ref().map_or(Ok(()), |lease| lease.check())
+        self.lease.as_ref().map_or(Ok(()), |lease| lease.check())?;
+        self.membership.as_ref().map_or(Ok(()), |membership| membership.check())
     }
 
     fn lost(&self) -> BoxFuture<'_, ()> {

@@ -19,6 +19,7 @@ use reader::Reader;
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::broadcast;
 
 mod backend;
 mod batch;
@@ -125,6 +126,18 @@ impl Journal for SqliteJournal {
 
     fn claim(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
         self.desk.claim(shards).boxed()
+    }
+
+    fn claim_free(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<Vec<Claim>, ReadError>> {
+        self.desk.claim_free(shards).boxed()
+    }
+
+    fn release(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>> {
+        self.desk.release(shards).boxed()
+    }
+
+    fn losses(&self) -> broadcast::Receiver<Shard> {
+        self.desk.shared.losses()
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>> {

@@ -18,11 +18,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 mod appends;
+pub(super) mod members;
+mod owners;
 mod reads;
 
 /// A store under test.
 pub(super) trait Bench: Sized {
     type Store: Journal;
+    /// Whether what a living process has claimed is not free for another one.
+    const LEASES: bool = true;
     /// An empty store, with all shards claimed.
     async fn new() -> Self;
     fn journal(&self) -> &Self::Store;
@@ -68,6 +72,7 @@ pub(super) struct Sqlite {
 
 impl Bench for Sqlite {
     type Store = SqliteJournal;
+    const LEASES: bool = false;
     async fn new() -> Self {
         let dir = Folder::new();
         let journal = SqliteJournal::open(&dir.0, sqlite::Options::default()).await.expect("a new folder");
@@ -307,6 +312,14 @@ suite! {
         only_the_guilty_is_refused
         a_thousand_at_once_are_dense_and_durable
         a_closed_journal_takes_nothing;
+    owners:
+        what_is_held_is_not_claimed_again
+        only_what_nobody_serves_is_free
+        what_is_released_takes_nothing_and_is_no_loss
+        a_release_comes_after_what_was_asked_before
+        a_release_writes_how_far_deliveries_are
+        deliveries_are_as_the_claim_found_them
+        each_loss_is_told_once;
     reads:
         what_is_unknown_is_empty
         a_snapshot_spares_the_entries_before_it

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Appends in one commit at most: the knee of what was measured on both stores; more would only make each of them
@@ -23,6 +23,9 @@ const SAVES: usize = 32;
 /// How often a store in trouble is tried again.
 const PROBE: Duration = Duration::from_secs(1);
 
+/// News of lost shards that wait for who listens: all shards twice, since each is lost once a claim.
+pub(super) const LOSSES: usize = 512;
+
 /// What the journal's handle and its writers share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -32,6 +35,8 @@ pub(super) struct Shared {
     pub(super) closing: AtomicBool,
     /// Cancelled when a shard has been lost to another owner.
     lost: CancellationToken,
+    /// Which one.
+    losses: broadcast::Sender<Shard>,
     /// For tests: the next commit fails, 1 without and 2 after having been done.
     #[cfg(test)]
     pub(super) sabotage: std::sync::atomic::AtomicU8,
@@ -44,6 +49,7 @@ impl Shared {
             acked: Acked::new(),
             closing: AtomicBool::new(false),
             lost: CancellationToken::new(),
+            losses: broadcast::Sender::new(LOSSES),
             #[cfg(test)]
             sabotage: std::sync::atomic::AtomicU8::new(0),
         })
@@ -54,7 +60,12 @@ impl Shared {
         self.lost.cancelled().await;
     }
 
-    /// Notes that a shard has been lost to another owner.
+    /// Tells of each shard that is lost from now on.
+    pub(super) fn losses(&self) -> broadcast::Receiver<Shard> {
+        self.losses.subscribe()
+    }
+
+    /// Notes that some shard has been lost to another owner.
     pub(super) fn lose(&self) {
         self.lost.cancel();
     }
@@ -65,6 +76,8 @@ impl Shared {
 pub(super) enum Request {
     Append(Box<Job>, Ticket<Result<u64, AppendError>>),
     Claim(Vec<Shard>, Ticket<Result<Vec<Claim>, ReadError>>),
+    ClaimFree(Vec<Shard>, Ticket<Result<Vec<Claim>, ReadError>>),
+    Release(Vec<Shard>, Ticket<Result<(), ReadError>>),
     Publish(PublishedSource, Ticket<Result<(), AppendError>>),
     #[cfg(test)]
     Sql(&'static str, Ticket<Result<(), String>>),
@@ -109,6 +122,16 @@ pub(super) trait Backend: Send + 'static {
 
     /// Takes shards over.
     fn claim(&mut self, shards: &[Shard]) -> impl Future<Output = Result<Vec<Claim>, Undone>> + Send;
+
+    /// Takes over those that nobody serves, with one try, and leaves alone what is held.
+    fn claim_free(
+        &mut self,
+        shards: &[Shard],
+        held: &HashMap<Shard, Held>,
+    ) -> impl Future<Output = Result<Vec<Claim>, Undone>> + Send;
+
+    /// Gives up what is held of shards, with their cursors of delivery.
+    fn release(&mut self, shards: &[(Shard, Held)]) -> impl Future<Output = Result<(), Undone>> + Send;
 
     /// Keeps a version of a quest; `false`: it is there with another text.
     fn publish(&mut self, source: &PublishedSource) -> impl Future<Output = Result<bool, Undone>> + Send;
@@ -183,6 +206,8 @@ impl<B: Backend> Writer<B> {
             self.write(std::mem::take(&mut jobs), std::mem::take(&mut tickets), Vec::new()).await;
             match request {
                 Request::Claim(shards, ticket) if ticket.take() => ticket.answer(self.claim(shards).await),
+                Request::ClaimFree(shards, ticket) if ticket.take() => ticket.answer(self.claim_free(shards).await),
+                Request::Release(shards, ticket) if ticket.take() => ticket.answer(self.release(shards).await),
                 Request::Publish(source, ticket) if ticket.take() => ticket.answer(self.publish(source).await),
                 #[cfg(test)]
                 Request::Sql(sql, ticket) if ticket.take() => ticket.answer(self.backend.sql(sql).await),
@@ -234,19 +259,38 @@ impl<B: Backend> Writer<B> {
         if self.held.remove(&shard).is_some() {
             tracing::warn!(shard = shard.number(), "shard has another owner");
             self.shared.lose();
+            // Nobody may listen.
+            let _ = self.shared.losses.send(shard);
         }
     }
 
     async fn claim(&mut self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {
-        match self.backend.claim(&shards).await {
-            Ok(claims) => {
-                let held = claims.iter().map(|claim| (claim.shard, Held { epoch: claim.epoch, head: claim.head }));
-                self.held.extend(held);
-                Ok(claims)
-            }
-            Err(Undone::Failed(why)) => Err(ReadError::Unavailable(why)),
-            Err(Undone::Unknown) => Err(ReadError::Unavailable("the journal was closed under way".to_owned())),
+        let claimed = self.backend.claim(&shards).await;
+        self.hold(claimed)
+    }
+
+    async fn claim_free(&mut self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {
+        let claimed = self.backend.claim_free(&shards, &self.held).await;
+        self.hold(claimed)
+    }
+
+    fn hold(&mut self, claimed: Result<Vec<Claim>, Undone>) -> Result<Vec<Claim>, ReadError> {
+        let claims = claimed.map_err(unread)?;
+        for Claim { shard, epoch, head, out_acked } in &claims {
+            self.shared.acked.reset(*shard, *out_acked);
+            self.held.insert(*shard, Held { epoch: *epoch, head: *head });
         }
+        Ok(claims)
+    }
+
+    async fn release(&mut self, shards: Vec<Shard>) -> Result<(), ReadError> {
+        let held = |shard: &Shard| self.held.get(shard).map(|held| (*shard, *held));
+        let ours: Vec<(Shard, Held)> = shards.iter().filter_map(held).collect();
+        if !ours.is_empty() {
+            self.backend.release(&ours).await.map_err(unread)?;
+            self.held.retain(|shard, _| ours.iter().all(|(ours, _)| ours != shard));
+        }
+        Ok(())
     }
 
     async fn publish(&mut self, source: PublishedSource) -> Result<(), AppendError> {
@@ -257,4 +301,11 @@ impl<B: Backend> Writer<B> {
             Err(Undone::Unknown) => Err(AppendError::Lost),
         }
     }
+}
+
+fn unread(undone: Undone) -> ReadError {
+    ReadError::Unavailable(match undone {
+        Undone::Failed(why) => why,
+        Undone::Unknown => "the journal was closed under way".to_owned(),
+    })
 }

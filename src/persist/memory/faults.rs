@@ -1,6 +1,7 @@
 //! What can go wrong with one handle on a journal in memory, on demand: writes that fail, wait, or are the last.
 
-use super::{MemoryJournal, place};
+use super::MemoryJournal;
+use super::data::place;
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use std::time::Duration;
@@ -56,7 +57,14 @@ impl<'a> Faults<'a> {
 
     /// The process dies now: whatever is asked of this handle is refused.
     pub fn crash(&self) {
-        self.0.handle().gone = Some("the process has crashed");
+        let (mut data, mut handle) = (self.0.data(), self.0.handle());
+        handle.gone = Some("the process has crashed");
+        data.died(&self.0.me);
+    }
+
+    /// The database cannot be reached through this handle from now on, or again: nothing is written, read or renewed.
+    pub fn cut(&self, on: bool) {
+        self.0.handle().cut = on;
     }
 
     /// Replaces the stored form of an entry that is there, as a newer version or a broken disk might.

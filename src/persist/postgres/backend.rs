@@ -23,7 +23,7 @@ use tokio::time::Instant;
 /// How often an answer is asked for while the database does not give one.
 const RESOLVE: Duration = Duration::from_millis(250);
 /// How long a claim is tried again while another node serves: its lease, if it has died, and some.
-const CLAIM: Duration = Duration::from_millis(super::lease::TTL.as_millis() as u64 + 2_000);
+const CLAIM: Duration = Duration::from_millis(crate::persist::members::TTL.as_millis() as u64 + 2_000);
 
 /// The backend of one writer.
 #[derive(Debug)]
@@ -213,19 +213,27 @@ impl PgBackend {
         self.line.run(async |conn| query.execute(conn).await).await.map(|_| ())
     }
 
+    /// Columns: shards, the epochs that are held of them, and up to where their messages are delivered.
+    fn cursors<'h>(&self, held: impl Iterator<Item = (&'h Shard, &'h Held)>) -> (Vec<i16>, Vec<i64>, Vec<i64>) {
+        let (mut shards, mut epochs, mut acked) = (Vec::new(), Vec::new(), Vec::new());
+        for (shard, held) in held {
+            shards.push(number(*shard));
+            epochs.push(int(held.epoch));
+            acked.push(int(self.shared.acked.get(*shard)));
+        }
+        (shards, epochs, acked)
+    }
+
     /// As many of these shards as can be had, until there is an answer: a second try only makes epochs grow twice.
     /// A claim may meet an append of many shards so that each waits for the other; Postgres ends one of the two after a
     /// second, which has then done nothing, and is tried again.
-    async fn claim_free(&mut self, wanted: &[Shard]) -> Result<Vec<Claim>, Undone> {
+    async fn claim_now(&mut self, wanted: &[Shard]) -> Result<Vec<Claim>, Undone> {
         let begun = Instant::now();
         loop {
             let numbers: Vec<i16> = wanted.iter().copied().map(number).collect();
             let query = sqlx::query(sql::CLAIM).bind(numbers).bind(&*self.node).bind(self.seize);
             let fault = match self.line.run(async |conn| query.fetch_all(conn).await).await {
-                Ok(rows) => {
-                    let claims: Result<Vec<Claim>, sqlx::Error> = rows.iter().filter_map(claim).collect();
-                    return claims.map_err(|err| Undone::Failed(err.to_string()));
-                }
+                Ok(rows) => return claims(&rows),
                 Err(fault) => fault,
             };
             let why = self.note(&fault);
@@ -238,7 +246,13 @@ impl PgBackend {
     }
 }
 
-/// A row of [`sql::CLAIM`].
+/// What was claimed.
+fn claims(rows: &[PgRow]) -> Result<Vec<Claim>, Undone> {
+    let claims: Result<Vec<Claim>, sqlx::Error> = rows.iter().filter_map(claim).collect();
+    claims.map_err(|err| Undone::Failed(err.to_string()))
+}
+
+/// A row of a claim.
 fn claim(row: &PgRow) -> Option<Result<Claim, sqlx::Error>> {
     let read = |column| row.try_get::<i64, _>(column).map(uint);
     let of = |shard| Ok(Claim { shard, epoch: read(1)?, head: read(2)?, out_acked: read(3)? });
@@ -266,7 +280,7 @@ impl Backend for PgBackend {
     async fn claim(&mut self, shards: &[Shard]) -> Result<Vec<Claim>, Undone> {
         let (mut claims, begun, mut wanted) = (Vec::with_capacity(shards.len()), Instant::now(), shards.to_vec());
         loop {
-            let free = self.claim_free(&wanted).await?;
+            let free = self.claim_now(&wanted).await?;
             wanted.retain(|shard| free.iter().all(|claim| claim.shard != *shard));
             claims.extend(free);
             if wanted.is_empty() {
@@ -277,6 +291,25 @@ impl Backend for PgBackend {
             }
             tokio::time::sleep(RESOLVE).await;
         }
+    }
+
+    async fn claim_free(&mut self, shards: &[Shard], held: &HashMap<Shard, Held>) -> Result<Vec<Claim>, Undone> {
+        let numbers: Vec<i16> = shards.iter().copied().map(number).collect();
+        let epochs: Vec<i64> = shards.iter().map(|shard| held.get(shard).map_or(0, |held| int(held.epoch))).collect();
+        let query = sqlx::query(sql::CLAIM_FREE).bind(numbers).bind(&*self.node).bind(epochs);
+        match self.line.run(async |conn| query.fetch_all(conn).await).await {
+            Ok(rows) => claims(&rows),
+            // If it was done all the same, these shards are ours and not held: the next try claims them anew.
+            Err(fault) => Err(Undone::Failed(self.note(&fault).to_string())),
+        }
+    }
+
+    async fn release(&mut self, shards: &[(Shard, Held)]) -> Result<(), Undone> {
+        let (numbers, epochs, acked) = self.cursors(shards.iter().map(|(shard, held)| (shard, held)));
+        let query = sqlx::query(sql::RELEASE).bind(numbers).bind(epochs).bind(acked);
+        // If it was done all the same, our epoch still writes until somebody claims: it may be asked for again.
+        let released = self.line.run(async |conn| query.execute(conn).await).await;
+        released.map(drop).map_err(|fault| Undone::Failed(self.note(&fault).to_string()))
     }
 
     async fn publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {
@@ -304,12 +337,7 @@ impl Backend for PgBackend {
     }
 
     async fn finish(mut self, held: &HashMap<Shard, Held>) {
-        let (mut shards, mut epochs, mut acked) = (Vec::new(), Vec::new(), Vec::new());
-        for (shard, held) in held {
-            shards.push(number(*shard));
-            epochs.push(int(held.epoch));
-            acked.push(int(self.shared.acked.get(*shard)));
-        }
+        let (shards, epochs, acked) = self.cursors(held.iter());
         let query = sqlx::query(sql::DELIVERED).bind(shards).bind(epochs).bind(acked);
         if self.line.run(async |conn| query.execute(conn).await).await.is_err() {
             tracing::warn!("delivery cursors were not written at the close");

@@ -7,27 +7,24 @@
 use super::line::{Fault, connect};
 use super::sql;
 use crate::persist::health::Trouble;
+use crate::persist::members::{BEAT, TTL, Until};
 use crate::persist::writer::Shared;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a node counts as living after it was heard last: three beats may be missed.
-pub(super) const TTL: Duration = Duration::from_secs(3);
-/// How often it is heard.
-const BEAT: Duration = Duration::from_secs(1);
 /// Longest wait for one beat.
-const ANSWER: Duration = Duration::from_secs(1);
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// The lease as this process knows it.
 #[derive(Debug)]
 pub(super) struct Lease {
     node: Arc<str>,
     /// Until when it runs for certain: counted from before the last beat was sent.
-    until: Mutex<Instant>,
+    until: Until,
     /// How many shards this process has claimed.
     claimed: AtomicI64,
     shared: Arc<Shared>,
@@ -41,7 +38,7 @@ impl Lease {
         shared: Arc<Shared>,
     ) -> Result<Arc<Self>, sqlx::Error> {
         sqlx::query(sql::LEASES_SWEEP).execute(&mut *conn).await?;
-        let lease = Self { node, until: Mutex::new(Instant::now()), claimed: AtomicI64::new(0), shared };
+        let lease = Self { node, until: Until::over(), claimed: AtomicI64::new(0), shared };
         lease.beat(conn).await?;
         Ok(Arc::new(lease))
     }
@@ -51,19 +48,28 @@ impl Lease {
         self.claimed.fetch_max(i64::try_from(shards).unwrap_or(i64::MAX), Ordering::AcqRel);
     }
 
+    /// Notes shards that were claimed beside others.
+    pub(super) fn hold_more(&self, shards: usize) {
+        self.claimed.fetch_add(i64::try_from(shards).unwrap_or(0), Ordering::AcqRel);
+    }
+
+    /// Notes shards that are given up.
+    pub(super) fn let_go(&self, shards: usize) {
+        let shards = i64::try_from(shards).unwrap_or(i64::MAX);
+        let left = |claimed: i64| Some(claimed.saturating_sub(shards).max(0));
+        // The closure always has a value.
+        let _ = self.claimed.fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
+    }
+
     /// Whether it runs.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        if Instant::now() < *self.until.lock().unwrap_or_else(PoisonError::into_inner) {
-            Ok(())
-        } else {
-            Err(Trouble::Expired.text())
-        }
+        if self.until.runs() { Ok(()) } else { Err(Trouble::Expired.text()) }
     }
 
     /// For tests: as if no beat had come for long.
     #[cfg(test)]
     pub(super) fn expire(&self) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.until.set(Instant::now());
     }
 
     async fn beat(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -77,7 +83,7 @@ impl Lease {
                 return Ok(());
             }
         }
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = sent + TTL;
+        self.until.set(sent + TTL);
         Ok(())
     }
 

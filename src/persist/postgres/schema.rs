@@ -79,6 +79,14 @@ pub enum OpenError {
         /// Which setting.
         setting: &'static str,
     },
+    /// Another node bears the name.
+    #[error("a living node of the cluster in {at} is called {name} already; choose another name for this one")]
+    NameTaken {
+        /// Where.
+        at: String,
+        /// The name.
+        name: String,
+    },
     /// A migration failed.
     #[error("the journal in {at} cannot be migrated: {reason}")]
     Migration {
@@ -127,11 +135,24 @@ impl Address {
 /// The migrations, embedded; the number is the schema's version.
 fn migrator() -> Migrator {
     const FIRST: SqlStr = SqlStr::from_static(include_str!("../migrations/postgres/0001_journal.sql"));
-    let migrations = vec![Migration::new(1, "journal".into(), MigrationType::Simple, FIRST, false)];
-    let mut migrator = Migrator::with_migrations(migrations);
+    const SECOND: SqlStr = SqlStr::from_static(include_str!("../migrations/postgres/0002_cluster.sql"));
+    let migrations = [(1, "journal", FIRST), (2, "cluster", SECOND)];
+    let simple =
+        |(n, name, sql): (i64, &'static str, _)| Migration::new(n, name.into(), MigrationType::Simple, sql, false);
+    let mut migrator = Migrator::with_migrations(migrations.into_iter().map(simple).collect());
     // Without advisory locks, which not every database that speaks this protocol has: see [`migrate`].
     migrator.set_locking(false);
     migrator
+}
+
+/// For tests: a database as an older version left it.
+#[cfg(test)]
+pub(super) async fn migrate_to(address: &Address, version: i64) {
+    let mut conn = address.connect(MIGRATION).await.expect("the server runs");
+    migrator().run_to(version, &mut conn).await.expect("a new database");
+    for (key, value) in [("id", "0123456789abcdef".to_owned()), ("shards", SHARDS.to_string())] {
+        sqlx::query(sql::META_SET).bind(key).bind(value).execute(&mut conn).await.expect("it has the table");
+    }
 }
 
 /// The newest schema that this version knows.

@@ -63,8 +63,25 @@ pub(super) const CLAIM: &str = "WITH mine AS ( \
        SELECT s.shard FROM shard s WHERE s.shard = ANY($1::int2[]) AND ($3 OR s.owner = $2 OR \
          NOT EXISTS (SELECT 1 FROM node WHERE node.node = s.owner AND node.until > now())) \
        ORDER BY s.shard FOR UPDATE) \
-     UPDATE shard s SET owner = $2, epoch = s.epoch + 1 FROM mine WHERE s.shard = mine.shard \
+     UPDATE shard s SET owner = $2, epoch = s.epoch + 1, since = now() FROM mine WHERE s.shard = mine.shard \
      RETURNING s.shard, s.epoch, s.head, s.out_acked";
+
+/// The same (1 shards, 2 who, 3 the epochs that are held of them, 0 for none), but never of what is held, nor of what
+/// another serves.
+pub(super) const CLAIM_FREE: &str = "WITH mine AS ( \
+       SELECT s.shard FROM shard s JOIN unnest($1::int2[], $3::int8[]) AS w(shard, epoch) ON w.shard = s.shard \
+       WHERE CASE WHEN s.owner = $2 THEN s.epoch <> w.epoch ELSE \
+         NOT EXISTS (SELECT 1 FROM node WHERE node.node = s.owner AND node.until > now()) END \
+       ORDER BY s.shard FOR UPDATE OF s) \
+     UPDATE shard s SET owner = $2, epoch = s.epoch + 1, since = now() FROM mine WHERE s.shard = mine.shard \
+     RETURNING s.shard, s.epoch, s.head, s.out_acked";
+
+/// Gives shards up (of shard, epoch, acked), each unless it is another's by now.
+pub(super) const RELEASE: &str = "WITH mine AS ( \
+       SELECT s.shard, f.acked FROM shard s JOIN unnest($1::int2[], $2::int8[], $3::int8[]) AS f(shard, epoch, acked) \
+         ON f.shard = s.shard WHERE s.epoch = f.epoch ORDER BY s.shard FOR UPDATE OF s) \
+     UPDATE shard s SET owner = '', since = NULL, out_acked = greatest(s.out_acked, least(mine.acked, s.head)) \
+     FROM mine WHERE s.shard = mine.shard";
 
 /// Moves delivery cursors (of shard, epoch, acked) at the close.
 pub(super) const DELIVERED: &str = "UPDATE shard s SET out_acked = greatest(s.out_acked, least(f.acked, s.head)) \
@@ -97,6 +114,32 @@ pub(super) const LEASE: &str = "INSERT INTO node AS old (node, until) \
 /// How many shards a node has.
 pub(super) const OWNED: &str = "SELECT count(*) FROM shard WHERE owner = $1";
 pub(super) const LEASE_END: &str = "DELETE FROM node WHERE node = $1";
+
+// Of membership.
+/// A name becomes free when who bore it is gone (1 name).
+pub(super) const NAME_FREE: &str = "DELETE FROM node WHERE name = $1 AND until <= now()";
+/// Joins, unless the name is another's (1 who, 2 seconds, 3 name, 4 address, 5 and 6 protocols).
+pub(super) const JOIN: &str = "INSERT INTO node (node, until, name, address, protocol_min, protocol_max) \
+     VALUES ($1, now() + make_interval(secs => $2), $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+/// A beat (as above, and 7 draining, 8 unreachable): renews, and tells in the same round trip, as of just before:
+/// - what changes whenever a shard changes hands: a claim adds to the sum of epochs, a release to the free ones;
+/// - how many versions of quests there are, and whether the own lease still ran;
+/// - each other living member, or one row without any.
+pub(super) const BEAT: &str = "WITH beat AS ( \
+       INSERT INTO node (node, until, name, address, protocol_min, protocol_max, draining, unreachable) \
+       VALUES ($1, now() + make_interval(secs => $2), $3, $4, $5, $6, $7, $8) ON CONFLICT (node) \
+       DO UPDATE SET until = excluded.until, draining = excluded.draining, unreachable = excluded.unreachable) \
+     SELECT s.epochs, s.free, (SELECT count(*) FROM quest), \
+       EXISTS (SELECT 1 FROM node WHERE node.node = $1 AND node.until > now()), \
+       n.node, n.name, n.address, n.protocol_min, n.protocol_max, coalesce(n.draining, false), \
+       coalesce(n.unreachable, '{}') \
+     FROM (SELECT sum(epoch)::int8 AS epochs, count(*) FILTER (WHERE owner = '') AS free FROM shard) s \
+     LEFT JOIN node n ON n.until > now() AND n.address IS NOT NULL AND n.node <> $1";
+/// Whose all shards are: shard, owner, epoch, and for how many seconds.
+pub(super) const OWNERS: &str = "SELECT shard, owner, epoch, extract(epoch FROM now() - since)::float8 FROM shard";
+/// Ends the lease of a node.
+pub(super) const BURY: &str = "UPDATE node SET until = now() WHERE node = $1 AND until > now()";
+
 /// Nodes long gone.
 pub(super) const LEASES_SWEEP: &str = "DELETE FROM node WHERE until < now() - interval '1 day'";
 

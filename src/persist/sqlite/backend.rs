@@ -61,6 +61,21 @@ impl SqliteBackend {
         Ok(claims)
     }
 
+    /// How far the messages of shards are delivered. May be written twice, so there is nothing to find out after a
+    /// fault.
+    fn write_cursors<'h>(&mut self, held: impl Iterator<Item = (&'h Shard, &'h Held)>) -> Result<(), Undone> {
+        let acked = &self.shared.acked;
+        let fence =
+            |(shard, held): (&Shard, &Held)| Fence { shard: *shard, held: *held, n: 0, acked: acked.get(*shard) };
+        let fences: Vec<Fence> = held.map(fence).filter(|fence| fence.acked > 0).collect();
+        if fences.is_empty() {
+            return Ok(());
+        }
+        let written = batch::fence(self.line.begin()?, &fences);
+        let written = written.and_then(|_| self.line.commit_now());
+        written.map_err(|err| self.line.give_up(err))
+    }
+
     /// `false`: the version is there with another text.
     fn try_publish(&mut self, source: &PublishedSource) -> Result<bool, Undone> {
         let conn = self.line.begin()?;
@@ -96,6 +111,16 @@ impl Backend for SqliteBackend {
         self.try_claim(shards).map_err(Into::into)
     }
 
+    /// The folder is this process's own: whatever it does not hold is free.
+    async fn claim_free(&mut self, shards: &[Shard], held: &HashMap<Shard, Held>) -> Result<Vec<Claim>, Told> {
+        let free: Vec<Shard> = shards.iter().filter(|shard| !held.contains_key(shard)).copied().collect();
+        if free.is_empty() { Ok(Vec::new()) } else { self.try_claim(&free).map_err(Into::into) }
+    }
+
+    async fn release(&mut self, shards: &[(Shard, Held)]) -> Result<(), Told> {
+        self.write_cursors(shards.iter().map(|(shard, held)| (shard, held))).map_err(Into::into)
+    }
+
     async fn publish(&mut self, source: &PublishedSource) -> Result<bool, Told> {
         self.try_publish(source).map_err(Into::into)
     }
@@ -105,19 +130,8 @@ impl Backend for SqliteBackend {
     }
 
     async fn finish(mut self, held: &HashMap<Shard, Held>) {
-        let acked = |(shard, held): (&Shard, &Held)| Fence {
-            shard: *shard,
-            held: *held,
-            n: 0,
-            acked: self.shared.acked.get(*shard),
-        };
-        let fences: Vec<Fence> = held.iter().map(acked).filter(|fence| fence.acked > 0).collect();
-        if let Ok(conn) = self.line.begin() {
-            let written = batch::fence(conn, &fences);
-            if written.is_err() || self.line.commit_now().is_err() {
-                self.line.rollback();
-                tracing::warn!("delivery cursors were not written at the close");
-            }
+        if self.write_cursors(held.iter()).is_err() {
+            tracing::warn!("delivery cursors were not written at the close");
         }
         self.line.close();
     }
