@@ -1,18 +1,24 @@
 //! Builds all parts of a server, joins them, and takes them down in order. Start: journal -> quests -> actors ->
-//! edge. End: the edge closes its sockets, the actors finish, the journal closes.
+//! edge; a member of a cluster has its links between actors and edge. End: the edge closes its sockets while a member
+//! hands its shards over, the actors finish, the journal closes.
 
 use crate::actors::game::Game;
-use crate::actors::start::{self, RunningNode};
+use crate::actors::start::{self, Joining, PublishNew, RunningNode};
 use crate::actors::world::World;
 use crate::clock::Clock;
+use crate::cluster::member::{Identity, Protocols};
 use crate::content::{self, Published, Report};
 use crate::ids::StepId;
 use crate::keys;
+use crate::links::{BindError, Links, Me, Tls};
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
 use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
+use crate::quest::definition::QuestRef;
+use futures_util::FutureExt as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A quest file as it was read.
 #[derive(Debug, Clone)]
@@ -25,13 +31,28 @@ pub struct QuestSource {
 
 /// A server at work.
 #[derive(Debug)]
-pub struct App {
+pub struct App<E = Running> {
     /// The handle on its actors.
     pub game: Game,
     /// Its quests and regions.
     pub world: World,
-    edge: Running,
+    edge: E,
     node: RunningNode,
+    /// `None`: a single server.
+    links: Option<Arc<Links>>,
+}
+
+/// A node's place in a cluster.
+#[derive(Debug)]
+pub struct Seat {
+    /// Its name, by which shards are placed.
+    pub name: String,
+    /// Where other nodes reach it: `host:port`.
+    pub address: String,
+    /// Where it listens for them.
+    pub listen: SocketAddr,
+    /// How they know each other.
+    pub tls: Tls,
 }
 
 /// Why a server did not start.
@@ -55,7 +76,17 @@ pub enum StartError {
     /// The port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The port of the links.
+    #[error(transparent)]
+    Links(#[from] BindError),
 }
+
+/// What the links of this version speak.
+const PROTOCOLS: Protocols = Protocols { min: 1, max: 2 };
+/// How long a member may take to hand its shards over: five seconds is what a shard has, and most take far less.
+const HAND_OVER: Duration = Duration::from_secs(10);
+/// How long calls of other nodes under way may take at the end.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// Starts a server on a journal: publishes the given quests if they are new or changed, and serves.
 pub async fn start(
@@ -82,13 +113,70 @@ pub async fn start_by(
     world.publish(publish(journal.as_ref(), secret, quests).await?);
     let node = start::start(clock.clone(), journal, world.clone()).await?;
     let game = Game::new(Arc::clone(&node.node), "node-1");
+    open(App { game, world, node, links: None, edge: () }, edge, auth, clock).await
+}
+
+/// Starts a member of a cluster on a journal that it shares with the others.
+pub async fn start_member(
+    place: &Place,
+    seat: Seat,
+    secret: &Secret,
+    quests: &[QuestSource],
+    auth: Arc<Auth>,
+    edge: EdgeConfig,
+) -> Result<App, StartError> {
+    let clock = Clock::system();
+    let Seat { name, address, listen, tls } = seat;
+    let identity = Identity { name: name.clone(), address, protocols: PROTOCOLS };
+    let (journal, members) = place.open_member(identity).await?;
+    let world = World::default();
+    world.publish(publish(journal.as_ref(), secret, quests).await?);
+    let me =
+        Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols: PROTOCOLS };
+    let links = Links::bind(listen, me, tls)?;
+    let joining = Joining::new(clock.clone(), Arc::clone(&journal), members, world.clone()).await?;
+    links.serve(joining.handler());
+    let read = published_elsewhere(journal, world.clone(), secret.clone());
+    let node = joining.join(Arc::<Links>::clone(&links), read);
+    let game = Game::new(Arc::clone(&node.node), &name);
+    open(App { game, world, node, links: Some(links), edge: () }, edge, auth, clock).await
+}
+
+/// Opens the front door.
+async fn open(app: App<()>, edge: EdgeConfig, auth: Arc<Auth>, clock: Clock) -> Result<App, StartError> {
+    let App { game, world, node, links, edge: () } = app;
     match listener::serve(edge, game.clone(), auth, clock).await {
-        Ok(edge) => Ok(App { game, world, edge, node }),
+        Ok(edge) => Ok(App { game, world, edge, node, links }),
         Err(err) => {
             node.drain().await;
             Err(err.into())
         }
     }
+}
+
+/// Makes versions of quests known here that other nodes have published.
+fn published_elsewhere(journal: Arc<dyn Journal>, world: World, secret: Secret) -> PublishNew {
+    Box::new(move || {
+        let (journal, world, secret) = (Arc::clone(&journal), world.clone(), secret.clone());
+        async move {
+            let catalog = world.content();
+            let known = |quest: &PublishedSource| {
+                let of = QuestRef { id: quest.quest.clone(), version: quest.version };
+                catalog.catalog.get(&of).is_some()
+            };
+            let mut new = Vec::new();
+            for source in journal.published().await?.iter().filter(|source| !known(source)) {
+                match read(&source.source, source.quest.as_str(), source.version, &secret) {
+                    Ok(quest) => new.push(quest),
+                    // A newer Waystone may publish what this one does not understand yet.
+                    Err(err) => tracing::error!(quest = %source.quest, %err, "a published quest cannot be read here"),
+                }
+            }
+            world.publish(new);
+            Ok(())
+        }
+        .boxed()
+    })
 }
 
 impl App {
@@ -97,15 +185,22 @@ impl App {
         self.edge.addr()
     }
 
-    /// Returns when the journal has another owner: this server must end, since whatever it decides is refused.
+    /// Returns when the journal has another owner: this server must end, since whatever it decides is refused. A member
+    /// of a cluster loses a shard now and then, and lives on.
     pub async fn lost(&self) {
-        self.node.node.journal.lost().await;
+        match &self.links {
+            None => self.node.node.journal.lost().await,
+            Some(_) => std::future::pending().await,
+        }
     }
 
     /// Takes everything down in order; what was acknowledged is in the journal.
     pub async fn drain(self) {
-        let Self { edge, node, .. } = self;
-        edge.drain().await;
+        let Self { edge, node, links, .. } = self;
+        tokio::join!(edge.drain(), node.hand_over(HAND_OVER));
+        if let Some(links) = links {
+            links.drain(LAST_CALLS).await;
+        }
         node.drain().await;
     }
 }

@@ -7,7 +7,7 @@
 use crate::actors::adopt::Shelf;
 use crate::actors::node::Node;
 use crate::actors::start::PublishNew;
-use crate::cluster::link::{LinkState, Ownership, Peers};
+use crate::cluster::link::{LinkState, Note, Ownership, Peers};
 use crate::cluster::member::{NodeId, Owner, View};
 use crate::cluster::plan::{Holding, Planner, Step};
 use crate::cluster::shard::Shard;
@@ -211,6 +211,8 @@ impl Keeper {
         for (node, connection) in &connections {
             if self.connections.get(node) != Some(connection) {
                 self.shelf.node.catch_up_with(node);
+                // And the other way round: what its sessions should have heard from here while there was no link.
+                self.peers.tell(node, Note::Lossy);
             }
         }
         self.connections = connections;
@@ -258,7 +260,9 @@ impl Keeper {
 
     /// A shard is another's.
     fn lose(&mut self, shard: Shard) {
-        if self.mine.remove(&shard).is_some() {
+        // One that is being handed over has been let go by now, or is about to be.
+        if self.mine.get(&shard).is_some_and(|holding| !holding.closing) {
+            self.mine.remove(&shard);
             warn!(shard = shard.number(), "a shard has another owner");
             self.shelf.drop_lost(shard);
             self.members.look();

@@ -15,7 +15,7 @@ use crate::actors::shards::Shards;
 use crate::actors::supervisor::{Supervisor, SupervisorArguments};
 use crate::actors::world::World;
 use crate::clock::Clock;
-use crate::cluster::link::{Handler, Peers};
+use crate::cluster::link::{Handler, LinkState, Peers};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::Deliver;
 use crate::cluster::shard::Shard;
@@ -146,10 +146,16 @@ impl RunningNode {
     pub async fn hand_over(&self, deadline: Duration) {
         self.node.begin_to_drain();
         if let Some(keeper) = &self.keeper
+            && self.has_peers()
             && tokio::time::timeout(deadline, keeper.hand_all_over()).await.is_err()
         {
             warn!("not all shards were handed over in time; the others claim the rest");
         }
+    }
+
+    fn has_peers(&self) -> bool {
+        let up = |state: &LinkState| matches!(state, LinkState::Up { .. });
+        self.node.router.peers().is_some_and(|peers| peers.states().borrow().values().any(up))
     }
 
     /// Ends: sessions go, entities finish, the courier stops, the journal closes.

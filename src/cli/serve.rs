@@ -1,10 +1,11 @@
 //! What `serve` may be told, and its configuration from all layers.
 
 use super::{Exit, Output, Talk};
-use crate::app::{self, QuestSource, StartError};
+use crate::app::{self, QuestSource, Seat, StartError};
 use crate::clock::Clock;
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config, Membership, Overrides};
 use crate::keys;
+use crate::links::Tls;
 use crate::net::auth::{Auth, AuthConfig, Key, Secret};
 use crate::net::console::ConsoleConfig;
 use crate::net::listener::EdgeConfig;
@@ -155,6 +156,13 @@ pub fn prepare(
     .map_err(Into::into)
 }
 
+/// A member's place in its cluster.
+fn seat(membership: Membership) -> anyhow::Result<Seat> {
+    let Membership { listen, advertise, name, ca_file, cert_file, key_file } = membership;
+    let address = advertise.unwrap_or_else(|| listen.to_string());
+    Ok(Seat { name, address, listen, tls: Tls::load(&ca_file, &cert_file, &key_file)? })
+}
+
 /// Serves until it is told to end.
 pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     let secret = config.auth.hs256_secret_file.as_deref().map(config::read_secret).transpose()?;
@@ -179,7 +187,11 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
     let codes = config::data_key(&config.store.data)?;
     let place = Place::new(&config.store.data, config.store.postgres.as_deref());
-    let app = match app::start(&place, &codes, &quests, auth, edge).await {
+    let started = match config.cluster.membership() {
+        None => app::start(&place, &codes, &quests, auth, edge).await,
+        Some(membership) => app::start_member(&place, seat(membership)?, &codes, &quests, auth, edge).await,
+    };
+    let app = match started {
         Ok(app) => app,
         Err(StartError::Quest(report)) => {
             out.line(report.render(out.terminal().color))?;
