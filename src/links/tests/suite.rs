@@ -177,10 +177,12 @@ async fn a_slow_handler_makes_the_queue_full_and_loss_is_told(world: World) {
     }
     assert!(full > 0, "all were taken");
     assert!(b.taken.calls().len() <= CALLS, "none has ended yet");
-    assert!(!a.links.tell(&b.id(), members("dropped")), "there is no room");
+    // Since the last look a batch may have gone, and made some room.
+    let told = |n: &u32| a.links.tell(&b.id(), members(&format!("t{n}")));
+    let dropped = (0..100_000).find(|n| !told(n)).expect("there is no room any more");
     while asked.join_next().await.is_some() {}
     b.taken.until(|taken| taken.notes().contains(&Note::Lossy)).await;
-    assert!(!b.taken.notes().contains(&members("dropped")));
+    assert!(!b.taken.notes().contains(&members(&format!("t{dropped}"))));
     assert_eq!(viewed(a.ask(&b, "x", SOON).await)["key"], "x", "it works on");
     assert!(a.links.tell(&b.id(), members("t")));
 }
