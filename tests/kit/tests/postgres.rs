@@ -49,7 +49,8 @@ fn it_comes_back_from_every_death_with_what_was_committed() {
     server.stop().expect("stopped");
     server.stop().expect("nothing to do");
     server.restart().expect("started again");
-    assert_eq!(server.psql_on(&url, "SELECT count(*) FROM event").expect("counted"), "4");
+    // The second may be there twice: one that was committed as the server died has had no answer.
+    assert_eq!(server.psql_on(&url, "SELECT count(DISTINCT n) FROM event").expect("counted"), "4");
 }
 
 #[test]
