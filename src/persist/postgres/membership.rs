@@ -33,7 +33,6 @@ const LONG: Duration = Duration::from_secs(86_400);
 const RETRY: Duration = Duration::from_millis(250);
 
 /// One node's membership.
-#[derive(Debug)]
 pub(super) struct Membership {
     me: NodeId,
     identity: Identity,
@@ -69,6 +68,13 @@ struct Heard {
     /// Whether the own lease ran until now.
     ran: bool,
     members: BTreeMap<NodeId, Member>,
+}
+
+impl std::fmt::Debug for Membership {
+    /// Without the way to the database, which bears its password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership").field("me", &self.me).field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 impl Membership {
