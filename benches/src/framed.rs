@@ -4,7 +4,7 @@
 //! It has no hello, no versions, no deadlines, no lateness, no bound on calls under way, and it never dials again.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, Sink, SinkExt as _, StreamExt as _};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -87,21 +87,24 @@ fn framed<Io: AsyncRead + AsyncWrite>(io: Io) -> Framed<Io, LengthDelimitedCodec
     Framed::new(io, LengthDelimitedCodec::new())
 }
 
-async fn ask(io: impl AsyncRead + AsyncWrite, mut queued: mpsc::Receiver<Bytes>, pending: Pending) {
-    let (mut out, mut replies) = framed(io).split();
-    let write = async {
-        let mut batch = Vec::with_capacity(BATCH);
-        while queued.recv_many(&mut batch, BATCH).await > 0 {
-            for frame in batch.drain(..) {
-                if out.feed(frame).await.is_err() {
-                    return;
-                }
-            }
-            if out.flush().await.is_err() {
+/// Writes what has queued up, as much at once as there is.
+async fn write(mut out: impl Sink<Bytes> + Unpin, mut queued: mpsc::Receiver<Bytes>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queued.recv_many(&mut batch, BATCH).await > 0 {
+        for frame in batch.drain(..) {
+            if out.feed(frame).await.is_err() {
                 return;
             }
         }
-    };
+        if out.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn ask(io: impl AsyncRead + AsyncWrite, queued: mpsc::Receiver<Bytes>, pending: Pending) {
+    let (out, mut replies) = framed(io).split();
+    let write = write(out, queued);
     let read = async {
         while let Some(Ok(mut frame)) = replies.next().await {
             let number = frame.get_u64();
@@ -115,23 +118,11 @@ async fn ask(io: impl AsyncRead + AsyncWrite, mut queued: mpsc::Receiver<Bytes>,
 }
 
 async fn answer(io: impl AsyncRead + AsyncWrite, handler: Arc<dyn Handler>) {
-    let (mut out, mut asked) = framed(io).split();
-    let (replies, mut replied) = mpsc::channel::<Bytes>(QUEUE);
+    let (out, mut asked) = framed(io).split();
+    let (replies, replied) = mpsc::channel::<Bytes>(QUEUE);
     let mut calls = JoinSet::new();
     let from = NodeId::new("a");
-    let write = async {
-        let mut batch = Vec::with_capacity(BATCH);
-        while replied.recv_many(&mut batch, BATCH).await > 0 {
-            for frame in batch.drain(..) {
-                if out.feed(frame).await.is_err() {
-                    return;
-                }
-            }
-            if out.flush().await.is_err() {
-                return;
-            }
-        }
-    };
+    let write = write(out, replied);
     let read = async {
         while let Some(Ok(mut frame)) = asked.next().await {
             if frame.get_u8() == NOTE {

@@ -11,13 +11,11 @@ use waystone::config;
 use waystone::ids::PlayerId;
 use waystone::links::certificates;
 use waystone::net::auth::{Claims, Role, Secret, mint};
-use waystone_kit::Postgres;
+use waystone_kit::{Postgres, port};
 
 /// Longest wait for a node to be ready, to end, or for shards to settle: holds are ten seconds, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(50);
-/// Below the ports of outgoing connections, so that nobody is given a node's port while it is down.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The cluster under test.
 pub(crate) struct Cluster {
@@ -48,7 +46,8 @@ impl Cluster {
         fs::write(folder.join("auth.key"), format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()))
             .expect("the folder can be written");
         let secret = config::read_secret(&folder.join("auth.key")).expect("just written");
-        let node = |name| (name, Node { http: free_port(), links: free_port(), child: None });
+        let port = || port::free().expect("one of a hundred ports is free");
+        let node = |name| (name, Node { http: port(), links: port(), child: None });
         let mut cluster = Self { folder, postgres, url, secret, nodes: names.into_iter().map(node).collect() };
         let migrated =
             Command::new(env!("CARGO_BIN_EXE_waystone")).args(["migrate", "--postgres", &cluster.url]).output();
@@ -185,14 +184,6 @@ impl Drop for Cluster {
             fs::remove_dir_all(&self.folder).unwrap_or_default();
         }
     }
-}
-
-fn free_port() -> u16 {
-    let free = |_| {
-        let port = rand::Rng::random_range(&mut rand::rng(), PORTS);
-        std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
-    };
-    (0..100).find_map(free).expect("one of a hundred ports is free")
 }
 
 /// For who reads the test's output.

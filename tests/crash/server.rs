@@ -17,9 +17,6 @@ const READY: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// Longest run of a command that reads a folder and ends.
 const COMMAND: Duration = Duration::from_secs(60);
-/// Ports below those that the system gives to outgoing connections: a client that knocks while the server is down
-/// would else, one day, be given the very port that it knocks at, and keep the server out.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A data folder of one test, deleted when the test has passed and kept when it has failed.
 pub(crate) struct Folder {
@@ -142,11 +139,7 @@ pub(crate) struct Start {
 impl Start {
     /// On a port that nobody has now.
     pub(crate) fn on_free_port(walkers: u32) -> Self {
-        let free = |_| {
-            let port = rand::Rng::random_range(&mut rand::rng(), PORTS);
-            std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
-        };
-        let port = (0..100).find_map(free).expect("one of a hundred ports is free");
+        let port = waystone_kit::port::free().expect("one of a hundred ports is free");
         Self { port, walkers, fault: None }
     }
 }

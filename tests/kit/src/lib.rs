@@ -9,6 +9,7 @@
 
 pub mod fault;
 mod folder;
+pub mod port;
 pub mod postgres;
 mod session;
 mod wait;

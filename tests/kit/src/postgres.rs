@@ -6,7 +6,7 @@
 
 use crate::session::Session;
 use crate::watcher::Watcher;
-use crate::{Result, Trouble, folder, wait};
+use crate::{Result, Trouble, folder, port, wait};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -20,9 +20,6 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(60);
 /// Longest stop.
 const STOP: Duration = Duration::from_secs(30);
-/// Ports below those that the system gives to outgoing connections: who knocks while the server is down would else,
-/// one day, be given the very port that it knocks at, and keep the server out.
-const PORTS: (u16, u16) = (20_000, 12_000);
 /// The role of tests.
 const ROLE: &str = "waystone";
 /// What the server is told beside its port; later ones win.
@@ -72,7 +69,7 @@ impl Postgres {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let server = Self {
             settings: SETTINGS.iter().chain(settings).map(owned).collect(),
-            port: free_port()?,
+            port: port::free()?,
             password: folder::random_hex(16)?,
             databases: AtomicU32::new(0),
             child: Mutex::new(None),
@@ -332,15 +329,4 @@ fn user_of(folder: &Path) -> Result<Option<(u32, u32)>> {
     };
     let user = find("postgres").or_else(|| find("nobody"));
     user.map(Some).ok_or_else(|| Trouble::new("Postgres refuses to run as root: make a user `postgres`"))
-}
-
-fn free_port() -> Result<u16> {
-    for _ in 0..100 {
-        let random = folder::random(2)?;
-        let port = PORTS.0 + u16::from_be_bytes([random[0], random[1]]) % PORTS.1;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(Trouble::new("none of a hundred ports on 127.0.0.1 is free"))
 }
