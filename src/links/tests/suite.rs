@@ -16,9 +16,10 @@ use tokio::time::{Instant, sleep};
 
 const SOON: Duration = Duration::from_secs(5);
 
+/// Each test over the twin and over the real link, the latter on a runtime of its own choice.
 macro_rules! over_both {
-    ($($name:ident)*) => {
-        mod memory {
+    ($memory:ident, #[$runtime:meta] $real:ident: $($name:ident)*) => {
+        mod $memory {
             use super::*;
             $(#[tokio::test(start_paused = true)]
             async fn $name() {
@@ -27,9 +28,9 @@ macro_rules! over_both {
                 super::$name(World::Memory(net)).await;
             })*
         }
-        mod real {
+        mod $real {
             use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $(#[$runtime]
             async fn $name() {
                 super::$name(World::Real).await;
             })*
@@ -37,8 +38,7 @@ macro_rules! over_both {
     };
 }
 
-over_both! {
-    calls_are_answered_and_notes_arrive_in_order
+over_both! { memory, #[tokio::test(flavor = "multi_thread", worker_threads = 2)] real:
     a_foreign_cluster_or_another_node_is_refused
     versions_one_and_two_talk_both_ways
     a_killed_peer_ends_calls_at_once_and_is_found_again
@@ -50,6 +50,12 @@ over_both! {
     peers_come_and_go
     a_link_that_hangs_is_given_up_within_three_seconds
     late_calls_and_notes_are_dropped_when_released
+}
+
+// On one thread, so that what is asked for in one go is in the queue before any of it is sent: how many messages it
+// becomes is then no matter of chance.
+over_both! { memory_in_one_go, #[tokio::test] real_in_one_go:
+    calls_are_answered_and_notes_arrive_in_order
 }
 
 fn viewed(reply: Result<Reply, Broken>) -> serde_json::Value {
