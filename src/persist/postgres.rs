@@ -165,10 +165,12 @@ impl Journal for PostgresJournal {
 
     fn release(&self, shards: Vec<Shard>) -> BoxFuture<'_, Result<(), ReadError>> {
         async {
+            let count = shards.len();
+            self.desk.release(shards).await?;
             if let Some(lease) = &self.lease {
-                lease.let_go(shards.len());
+                lease.let_go(count);
             }
-            self.desk.release(shards).await
+            Ok(())
         }
         .boxed()
     }

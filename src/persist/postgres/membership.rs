@@ -109,9 +109,7 @@ impl Membership {
             muted: AtomicBool::new(false),
         };
         let first = membership.beat(&mut *membership.course.lock().await).await;
-        let unreachable =
-            |fault: Fault| OpenError::Unreachable { at: address.at.clone(), reason: format!("{fault:?}") };
-        first.map_err(unreachable)?;
+        first.map_err(|fault| address.trouble(fault))?;
         Ok(Arc::new(membership))
     }
 

@@ -3,7 +3,7 @@
 //! Promise: schemas only go forward; two nodes that migrate at once come to the same end; a newer schema is left alone;
 //! a database that may forget what it has confirmed is refused.
 
-use super::line::{connect, settings};
+use super::line::{Fault, connect, settings};
 use super::sql;
 use crate::cluster::shard::SHARDS;
 use crate::persist::new_id;
@@ -119,12 +119,16 @@ impl Address {
     }
 
     pub(super) async fn connect(&self, statement: &'static str) -> Result<PgConnection, OpenError> {
-        let conn = connect(&settings(self.options.clone(), statement)).await;
-        let reason = |fault: super::line::Fault| match fault {
-            super::line::Fault::Refused(trouble) | super::line::Fault::Unknown(trouble) => trouble.text().to_owned(),
-            super::line::Fault::Unique(_) => String::new(),
+        connect(&settings(self.options.clone(), statement)).await.map_err(|fault| self.trouble(fault))
+    }
+
+    /// What kept the database from answering at the start, in words.
+    pub(super) fn trouble(&self, fault: Fault) -> OpenError {
+        let reason = match fault {
+            Fault::Refused(trouble) | Fault::Unknown(trouble) => trouble.text().to_owned(),
+            Fault::Unique(_) => String::new(),
         };
-        conn.map_err(|fault| OpenError::Unreachable { at: self.at.clone(), reason: reason(fault) })
+        OpenError::Unreachable { at: self.at.clone(), reason }
     }
 
     pub(super) fn fault(&self, err: &sqlx::Error) -> OpenError {
