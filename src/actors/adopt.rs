@@ -46,12 +46,10 @@ impl Shelf {
         let wakes = if none { Vec::new() } else { self.node.journal.wakes(shard).await? };
         // Before the actor starts, since an alarm that is due rings at once.
         self.node.ownership.begin(shard, epoch);
-        let (added, ready) = oneshot::channel();
         let arguments = Box::new(ShardArguments { shard, epoch, node: Arc::clone(&self.node), wakes });
-        if self.supervisor.cast(SupervisorMessage::Add(arguments, added)).is_ok() {
-            // It ends only with the node, and then nothing is served any more.
-            ready.await.unwrap_or_default();
-        }
+        // Nobody waits for the actor here: whoever asks for it asks the supervisor, after this. It ends only with the
+        // node, and then nothing is served any more.
+        self.supervisor.cast(SupervisorMessage::Add(arguments)).unwrap_or_default();
         let ours = Ownership { shard, node: Some(self.node.router.me().clone()), epoch };
         self.node.router.table().learn([ours]);
         Ok(undelivered)

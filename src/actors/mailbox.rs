@@ -57,8 +57,8 @@ pub enum SupervisorMessage {
     Start(Shard, oneshot::Sender<()>),
     /// Start a shard's actor anew.
     Restart(Box<ShardArguments>),
-    /// A shard is this node's from now on; say when its actor can be reached.
-    Add(Box<ShardArguments>, oneshot::Sender<()>),
+    /// A shard is this node's from now on.
+    Add(Box<ShardArguments>),
     /// A shard is not this node's any more: end its actor, and whatever of it is still at work.
     Remove(Shard),
 }

@@ -12,7 +12,7 @@ use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::reception::Reception;
 use crate::actors::shards::Shards;
-use crate::actors::supervisor::{Supervisor, SupervisorArguments};
+use crate::actors::supervisor::Supervisor;
 use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::link::{Handler, LinkState, Peers};
@@ -115,9 +115,8 @@ pub type PublishNew = Box<dyn Fn() -> futures_util::future::BoxFuture<'static, R
 
 async fn shelf(node: Arc<Node>) -> Result<Shelf, StartError> {
     let shards = Arc::new(Shards::new(Arc::clone(&node.ownership)));
-    let supervise = SupervisorArguments { shards: Arc::clone(&shards), arguments: Vec::new() };
-    let (supervisor, _) =
-        Actor::spawn(None, Supervisor, supervise).await.map_err(|err| StartError::Actors(err.to_string()))?;
+    let spawned = Actor::spawn(None, Supervisor, Arc::clone(&shards)).await;
+    let (supervisor, _) = spawned.map_err(|err| StartError::Actors(err.to_string()))?;
     node.tasks.spawn(channels::run(Arc::clone(&node.channels), node.stop.clone()));
     Ok(Shelf { node, shards, supervisor })
 }

@@ -19,15 +19,6 @@ const RESTART_AFTER: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Supervisor;
 
-/// What it needs to start.
-#[derive(Debug)]
-pub struct SupervisorArguments {
-    /// Where the shards' actors are entered.
-    pub shards: Arc<Shards>,
-    /// The shards of this node.
-    pub arguments: Vec<ShardArguments>,
-}
-
 /// What it holds.
 #[derive(Debug)]
 pub struct SupervisorState {
@@ -75,20 +66,16 @@ impl SupervisorState {
 impl Actor for Supervisor {
     type Msg = SupervisorMessage;
     type State = SupervisorState;
-    type Arguments = SupervisorArguments;
+    /// Where the shards' actors are entered.
+    type Arguments = Arc<Shards>;
 
     async fn pre_start(
         &self,
         myself: ActorRef<SupervisorMessage>,
-        arguments: SupervisorArguments,
+        shards: Arc<Shards>,
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        let SupervisorArguments { shards, arguments } = arguments;
-        shards.supervised_by(myself.clone());
-        let mut state = SupervisorState { shards, sleeping: BTreeMap::new(), running: HashMap::new() };
-        for arguments in arguments {
-            state.add(&myself, arguments).await?;
-        }
-        Ok(state)
+        shards.supervised_by(myself);
+        Ok(SupervisorState { shards, sleeping: BTreeMap::new(), running: HashMap::new() })
     }
 
     async fn handle(
@@ -106,11 +93,7 @@ impl Actor for Supervisor {
                 started.send(()).unwrap_or_default();
                 Ok(())
             }
-            SupervisorMessage::Add(arguments, added) => {
-                state.add(&myself, *arguments).await?;
-                added.send(()).unwrap_or_default();
-                Ok(())
-            }
+            SupervisorMessage::Add(arguments) => state.add(&myself, *arguments).await,
             SupervisorMessage::Remove(shard) => {
                 state.remove(shard);
                 Ok(())

@@ -49,17 +49,21 @@ impl Table {
     /// nobody, never back. Answers with what was new.
     pub fn learn(&self, news: impl IntoIterator<Item = Ownership>) -> Vec<Ownership> {
         let guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = Vec::clone(&self.rows.load());
+        let known = self.rows.load();
+        // Each second's look at the database says what is known already: rows are copied for news only.
+        let mut rows = None;
         let mut learnt = Vec::new();
         for news in news {
-            let row = &mut rows[usize::from(news.shard.number())];
+            let place = usize::from(news.shard.number());
+            let row = &rows.as_ref().unwrap_or(&**known)[place];
             let released = news.epoch == row.epoch && news.node.is_none() && row.node.is_some();
             if news.epoch > row.epoch || released {
-                *row = Row { node: news.node.clone(), epoch: news.epoch };
+                let row = Row { node: news.node.clone(), epoch: news.epoch };
+                rows.get_or_insert_with(|| Vec::clone(&known))[place] = row;
                 learnt.push(news);
             }
         }
-        if !learnt.is_empty() {
+        if let Some(rows) = rows {
             self.rows.store(Arc::new(rows));
             drop(guard);
             self.changes.send_modify(|count| *count += 1);
