@@ -31,12 +31,12 @@ pub struct QuestSource {
 
 /// A server at work.
 #[derive(Debug)]
-pub struct App<E = Running> {
+pub struct App {
     /// The handle on its actors.
     pub game: Game,
     /// Its quests and regions.
     pub world: World,
-    edge: E,
+    edge: Running,
     node: RunningNode,
     /// `None`: a single server.
     links: Option<Arc<Links>>,
@@ -111,9 +111,8 @@ pub async fn start_by(
     let journal: Arc<dyn Journal> = place.open().await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
-    let node = start::start(clock.clone(), journal, world.clone()).await?;
-    let game = Game::new(Arc::clone(&node.node), "node-1");
-    open(App { game, world, node, links: None, edge: () }, edge, auth, clock).await
+    let node = start::start(clock.clone(), journal, world).await?;
+    open(node, None, "node-1", edge, auth, clock).await
 }
 
 /// Starts a member of a cluster on a journal that it shares with the others.
@@ -136,15 +135,21 @@ pub async fn start_member(
     let links = Links::bind(listen, me, tls)?;
     let joining = Joining::new(clock.clone(), Arc::clone(&journal), members, world.clone()).await?;
     links.serve(joining.handler());
-    let read = published_elsewhere(journal, world.clone(), secret.clone());
+    let read = published_elsewhere(journal, world, secret.clone());
     let node = joining.join(Arc::<Links>::clone(&links), read);
-    let game = Game::new(Arc::clone(&node.node), &name);
-    open(App { game, world, node, links: Some(links), edge: () }, edge, auth, clock).await
+    open(node, Some(links), &name, edge, auth, clock).await
 }
 
-/// Opens the front door.
-async fn open(app: App<()>, edge: EdgeConfig, auth: Arc<Auth>, clock: Clock) -> Result<App, StartError> {
-    let App { game, world, node, links, edge: () } = app;
+/// Opens the front door of a node, which people know by a name.
+async fn open(
+    node: RunningNode,
+    links: Option<Arc<Links>>,
+    name: &str,
+    edge: EdgeConfig,
+    auth: Arc<Auth>,
+    clock: Clock,
+) -> Result<App, StartError> {
+    let (game, world) = (Game::new(Arc::clone(&node.node), name), node.node.world.clone());
     match listener::serve(edge, game.clone(), auth, clock).await {
         Ok(edge) => Ok(App { game, world, edge, node, links }),
         Err(err) => {

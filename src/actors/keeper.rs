@@ -65,8 +65,8 @@ enum Done {
     Claimed { asked: Vec<Shard>, held: Vec<(Shard, u64)> },
     /// A shard has been let go.
     LetGo(Shard),
-    /// Quests up to this count are known; or not, when they could not be read.
-    Published(Option<u64>),
+    /// Quests that another node has published could not be read.
+    QuestsUnread,
     /// Nothing that anyone need know.
     Other,
 }
@@ -105,6 +105,8 @@ impl KeeperHandle {
 impl Keeper {
     /// A keeper that holds nothing yet.
     pub fn new(shelf: Shelf, members: Arc<dyn Members>, peers: Arc<dyn Peers>, publish: PublishNew) -> Self {
+        // All that was published before the start was read then.
+        let quests = shelf.node.world.content().catalog.versions();
         Self {
             shelf,
             members,
@@ -116,7 +118,7 @@ impl Keeper {
             claiming: BTreeSet::new(),
             aims: BTreeMap::new(),
             connections: BTreeMap::new(),
-            quests: 0,
+            quests,
             alone_since: None,
             draining: watch::channel(false).1,
             held: watch::channel(0).0,
@@ -187,14 +189,14 @@ impl Keeper {
         self.aims.clone_from(&aims);
         self.peers.aim(aims);
         if view.quests > self.quests {
-            let (publish, count) = (Arc::clone(&self.publish), view.quests);
-            self.quests = count;
+            let publish = Arc::clone(&self.publish);
+            self.quests = view.quests;
             self.work.spawn(async move {
                 match publish().await {
-                    Ok(()) => Done::Published(Some(count)),
+                    Ok(()) => Done::Other,
                     Err(err) => {
                         warn!(%err, "quests that another node has published could not be read; they are read again");
-                        Done::Published(None)
+                        Done::QuestsUnread
                     }
                 }
             });
@@ -210,7 +212,7 @@ impl Keeper {
         let connections: BTreeMap<NodeId, u64> = states.iter().filter_map(up).collect();
         for (node, connection) in &connections {
             if self.connections.get(node) != Some(connection) {
-                self.shelf.node.catch_up_with(node);
+                self.shelf.node.catch_up(Some(node));
                 // And the other way round: what its sessions should have heard from here while there was no link.
                 self.peers.tell(node, Note::Lossy);
             }
@@ -304,8 +306,8 @@ impl Keeper {
             Done::LetGo(shard) => {
                 self.mine.remove(&shard);
             }
-            Done::Published(None) => self.quests = 0,
-            Done::Published(Some(_)) | Done::Other => {}
+            Done::QuestsUnread => self.quests = 0,
+            Done::Other => {}
         }
     }
 }
@@ -315,7 +317,7 @@ async fn attend(node: Arc<Node>, stop: CancellationToken) {
     let mut changes = node.router.table().changes();
     let attend = async {
         while changes.changed().await.is_ok() {
-            node.catch_up();
+            node.catch_up(None);
             tokio::time::sleep(CATCH_UP_EVERY).await;
         }
     };

@@ -192,19 +192,13 @@ impl Node {
         }
     }
 
-    /// Has the sessions attach anew whose players live on a node to which the way was broken.
-    pub fn catch_up_with(&self, owner: &NodeId) {
-        let rows = self.router.table().rows();
-        let row = |shard: Shard| &rows[usize::from(shard.number())];
-        let broken = |shard: Shard| row(shard).node.as_ref() == Some(owner);
-        self.sessions.catch_up(|shard| row(shard).epoch, broken);
-    }
-
-    /// Has the sessions attach anew whose players' shards have another owner than when they attached.
-    pub fn catch_up(&self) {
+    /// Has the sessions attach anew whose players' shards have another owner than when they attached, or are owned by
+    /// a node to which the way was broken.
+    pub fn catch_up(&self, broken: Option<&NodeId>) {
         let rows = self.router.table().rows();
         let row = |shard: Shard| &rows[usize::from(shard.number())];
         // One that is nobody's has an owner soon, and then another epoch.
-        self.sessions.catch_up(|shard| row(shard).epoch, |_| false);
+        self.sessions
+            .catch_up(|shard| row(shard).epoch, |shard| broken.is_some() && row(shard).node.as_ref() == broken);
     }
 }

@@ -4,14 +4,14 @@
 //! than the asker believes, is answered `Moved`, with what is known here of whose it is.
 
 use crate::actors::node::Node;
-use crate::cluster::link::{Call, Handler, NodeQuestion, Note, Ownership, Reply};
+use crate::cluster::link::{Call, Handler, Note, Ownership, Reply};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::{Request, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::persist::Members;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Reception {
         Self { node, members }
     }
 
-    async fn entity(&self, to: EntityId, epoch: u64, request: Request, deadline: Duration) -> Reply {
+    async fn entity(&self, to: EntityId, epoch: u64, request: Request) -> Reply {
         let shard = Shard::of(&to);
         let here = self.node.ownership.serves(shard);
         if here != Some(epoch) {
@@ -40,10 +40,9 @@ impl Reception {
             return Reply::Moved(self.known(shard));
         }
         let Some(local) = self.node.router.local() else { return Reply::Moved(self.known(shard)) };
-        match tokio::time::timeout(deadline, local.deliver(to, request)).await {
-            Ok(Err(Undelivered::Moved)) => Reply::Moved(self.known(shard)),
-            Ok(answer) => Reply::Entity(answer),
-            Err(_) => Reply::Entity(Err(Undelivered::Expired)),
+        match local.deliver(to, request).await {
+            Err(Undelivered::Moved) => Reply::Moved(self.known(shard)),
+            answer => Reply::Entity(answer),
         }
     }
 
@@ -55,10 +54,12 @@ impl Reception {
 }
 
 impl Handler for Reception {
-    fn call(&self, _: NodeId, call: Call, deadline: Duration) -> BoxFuture<'_, Reply> {
+    fn call(&self, _: NodeId, call: Call, _: Duration) -> BoxFuture<'_, Reply> {
+        // Whoever waits no longer drops this: the link keeps the deadline.
         match call {
-            Call::Entity { to, epoch, request } => self.entity(to, epoch, request, deadline).boxed(),
-            Call::Node(question) => async move { Reply::Node(answer(&self.node, question).await) }.boxed(),
+            Call::Entity { to, epoch, request } => self.entity(to, epoch, request).boxed(),
+            // Nobody asks yet: consoles and operators see one node.
+            Call::Node(_) => ready(Reply::Node(Value::Null)).boxed(),
         }
     }
 
@@ -72,20 +73,11 @@ impl Handler for Reception {
             }
             Note::Replaced { session, player } => node.close_session(&player, session.number),
             Note::Ended { session, player } => node.audience.leave(&player, &session),
-            Note::Lossy => node.catch_up_with(&from),
+            Note::Lossy => node.catch_up(Some(&from)),
             Note::Owners(news) => {
                 node.router.table().learn(news);
             }
             Note::Members { team, members } => node.channels.expel(&team, &members),
-        }
-    }
-}
-
-async fn answer(node: &Node, question: NodeQuestion) -> Value {
-    match question {
-        NodeQuestion::Overview | NodeQuestion::Parked | NodeQuestion::Unpark { .. } => {
-            let _ = node;
-            Value::Null
         }
     }
 }

@@ -75,8 +75,8 @@ impl Sessions {
     }
 
     /// Has every session attach anew whose player's shard is not in the epoch in which it is attached, or is one of
-    /// `broken`. Answers with how many.
-    pub fn catch_up(&self, epoch_of: impl Fn(Shard) -> u64, broken: impl Fn(Shard) -> bool) -> usize {
+    /// `broken`.
+    pub fn catch_up(&self, epoch_of: impl Fn(Shard) -> u64, broken: impl Fn(Shard) -> bool) {
         let behind = |(player, live): &(&PlayerId, &Live)| {
             let shard = Shard::of(&EntityId::Player((*player).clone()));
             // One that is not attached yet sees to it by itself.
@@ -85,8 +85,10 @@ impl Sessions {
         };
         let sessions: Vec<ActorRef<SessionMessage>> =
             self.read().iter().filter(behind).map(|(_, live)| live.actor.clone()).collect();
-        // One that has ended by itself has nothing to catch up.
-        sessions.iter().filter(|session| session.cast(SessionMessage::Reattach).is_ok()).count()
+        for session in sessions {
+            // One that has ended by itself has nothing to catch up.
+            session.cast(SessionMessage::Reattach).unwrap_or_default();
+        }
     }
 
     /// A player's session.

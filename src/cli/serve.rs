@@ -48,7 +48,7 @@ pub struct ServeArgs {
     /// a password is safer in PGPASSFILE
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
-    /// store.redis: a Redis for what is derived from the journal, as redis://host:6379; a password is safer in the variable
+    /// store.redis: a Redis, not used yet, for what is derived from the journal, as redis://host:6379; a password is safer in the variable
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
     /// cluster.listen: address and port for other nodes; makes this one a member of the cluster of its database

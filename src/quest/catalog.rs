@@ -19,6 +19,11 @@ impl Catalog {
         self
     }
 
+    /// How many versions of quests there are.
+    pub fn versions(&self) -> u64 {
+        self.versions.len() as u64
+    }
+
     /// A certain version.
     pub fn get(&self, quest: &QuestRef) -> Option<&Arc<Quest>> {
         self.versions.get(quest)
