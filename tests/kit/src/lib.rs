@@ -11,11 +11,14 @@ pub mod fault;
 mod folder;
 pub mod port;
 pub mod postgres;
+pub mod redis;
 mod session;
+mod signal;
 mod wait;
 mod watcher;
 
 pub use postgres::Postgres;
+pub use redis::Redis;
 pub use session::Session;
 
 /// Why something could not be started or done, in words for who reads the test's output.

@@ -6,7 +6,7 @@
 
 use crate::session::Session;
 use crate::watcher::Watcher;
-use crate::{Result, Trouble, folder, port, wait};
+use crate::{Result, Trouble, folder, port, signal, wait};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -131,14 +131,14 @@ impl Postgres {
 
     /// `kill -9` of one of them. The server then ends all others too and recovers, as Postgres does.
     pub fn kill_backend(&self, pid: u32) -> Result<()> {
-        signal("KILL", pid)
+        signal::send("KILL", pid)
     }
 
     /// `kill -9` of all who are connected to a test's database; how many.
     pub fn kill_backends(&self, url: &str) -> Result<usize> {
         let pids = self.backends(url)?;
         // One may have ended by itself, or because of the first.
-        let killed = pids.iter().filter(|pid| signal("KILL", **pid).is_ok()).count();
+        let killed = pids.iter().filter(|pid| signal::send("KILL", **pid).is_ok()).count();
         Ok(killed)
     }
 
@@ -281,20 +281,13 @@ impl Drop for Postgres {
 /// Sends a signal to the server and reaps it.
 fn end(child: &mut Option<Child>, how: &str) -> Result<()> {
     let Some(mut ending) = child.take() else { return Ok(()) };
-    signal(how, ending.id())?;
+    signal::send(how, ending.id())?;
     let ended = wait::until(STOP, || ending.try_wait().map_err(Trouble::of("the server's end")))?;
     if ended.is_some() {
         return Ok(());
     }
     ending.kill().and_then(|()| ending.wait()).map_err(Trouble::of("the server's end"))?;
     Err(Trouble::new(format!("Postgres was to end within {STOP:?} and had to be killed")))
-}
-
-fn signal(name: &str, pid: u32) -> Result<()> {
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "kill -s \"$1\" \"$2\" 2>/dev/null", "sh", name]).arg(pid.to_string());
-    let sent = shell.status().map_err(Trouble::of("kill"))?;
-    if sent.success() { Ok(()) } else { Err(Trouble::new(format!("process {pid} has ended already"))) }
 }
 
 /// Where the programs of the server are: by `PATH`, or where Debian puts them, the newest first.

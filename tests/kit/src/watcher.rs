@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// `$1` is the folder. The first part waits, the rest ends what works in the folder, politely first: a Postgres that
-/// is told to quit gives its shared memory back. What does not listen within five seconds is killed.
+/// is told to quit gives its shared memory back. What does not listen within five seconds is killed, and at once where
+/// there is no Postgres: a Redis has nothing to give back.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 cat >/dev/null
@@ -29,7 +30,7 @@ for pid in $(workers "$1"); do
 done 2>/dev/null
 [ -d /proc/1 ] || { [ -n "${main:-}" ] && kill -QUIT "$main"; } 2>/dev/null
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-    [ -z "$(workers "$1")" ] && break
+    [ -n "${main:-}" ] && [ -n "$(workers "$1")" ] || break
     sleep 0.5
 done
 while left=$(workers "$1"); [ -n "$left" ]; do

@@ -1,0 +1,12 @@
+//! Signals to processes that tests have started.
+
+use crate::{Result, Trouble};
+use std::process::Command;
+
+/// Sends one, by its name: `KILL`, `STOP`.
+pub(crate) fn send(name: &str, pid: u32) -> Result<()> {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "kill -s \"$1\" \"$2\" 2>/dev/null", "sh", name]).arg(pid.to_string());
+    let sent = shell.status().map_err(Trouble::of("kill"))?;
+    if sent.success() { Ok(()) } else { Err(Trouble::new(format!("process {pid} has ended already"))) }
+}
