@@ -121,6 +121,7 @@ impl Shelf {
         self.node.courier.give_up(shard);
         self.node.audience.clear(shard);
         self.node.overview.forget(shard);
+        self.node.meetings.forget(shard);
         self.node.router.table().learn([Ownership { shard, node: None, epoch }]);
     }
 }

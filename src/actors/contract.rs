@@ -5,7 +5,7 @@
 use crate::ids::{PlaceId, PlayerId, QuestId};
 use crate::quest::notice::Notice;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -127,7 +127,7 @@ pub struct IgnoredFix {
 }
 
 /// When the next fix matters: whichever comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NextFix {
     /// After so many metres, 10 to 5,000: no edge of a place that the player may know is nearer.
     pub distance: u32,
@@ -137,7 +137,7 @@ pub struct NextFix {
 }
 
 /// What a phone is to watch while its app sleeps: the reply of `wake`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Wake {
     /// Circles to be woken at: places of open steps first, then the others, each from near to far.
     pub circles: Vec<WakeCircle>,
@@ -149,7 +149,7 @@ pub struct Wake {
 }
 
 /// A circle that holds a place and its rings.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WakeCircle {
     /// Of which quest.
     pub quest: QuestId,
@@ -168,7 +168,7 @@ pub struct WakeCircle {
 }
 
 /// A circle round the last fix that ends where the nearest circle begins that was not listed.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Roam {
     /// Latitude of its middle.
     pub lat: f64,

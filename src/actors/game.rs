@@ -10,6 +10,7 @@ use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::session::{SessionActor, SessionArguments};
+use crate::actors::wake::elsewhere as wake;
 use crate::cluster::link::SessionKey;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::faults::{self, Bug};
@@ -120,10 +121,9 @@ impl Game {
         Ok(())
     }
 
-    /// Which circles a player's phone is to watch, as the player's live session on this node knows it.
+    /// Which circles a player's phone is to watch, as the player's live session knows it, on whichever node it is.
     pub async fn wake(&self, player: &PlayerId, max: usize) -> Result<Wake, Refusal> {
-        let none = || Refusal::no_fix("no connection of yours has sent a fix: connect, send one, then ask again");
-        ask_wake(&self.node.sessions.get(player).ok_or_else(none)?, max).await
+        wake::ask(&self.node, player, max).await
     }
 
     /// Everything a console shows at its start.
@@ -193,7 +193,7 @@ impl Session {
 
     /// Which circles the phone is to watch while its app sleeps, `max` at most.
     pub async fn wake(&self, max: usize) -> Result<Wake, Refusal> {
-        ask_wake(&self.actor, max).await
+        wake::ask_session(&self.actor, max).await
     }
 
     /// A command. `Ok` bears the method's documented reply.
@@ -247,13 +247,6 @@ impl Session {
             self.node.channels.unsubscribe(&self.player, Some(&channel), &self.sink);
         }
     }
-}
-
-async fn ask_wake(session: &ActorRef<SessionMessage>, max: usize) -> Result<Wake, Refusal> {
-    let ended = || Refusal::unavailable("the session has ended; connect again");
-    let (answer, answered) = oneshot::channel();
-    session.cast(SessionMessage::Wake { max, answer }).map_err(|_| ended())?;
-    answered.await.map_err(|_| ended())?
 }
 
 /// An operator's verdict on a photo.

@@ -3,8 +3,10 @@
 //! Promise: a call for an entity is answered by its owner or not at all: what is not served here, or in another epoch
 //! than the asker believes, is answered `Moved`, with what is known here of whose it is.
 
+use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
-use crate::cluster::link::{Call, Handler, Note, Ownership, Reply};
+use crate::actors::wake::elsewhere;
+use crate::cluster::link::{Call, Handler, NodeQuestion, Note, Ownership, Reply};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::{Request, Undelivered};
 use crate::cluster::shard::Shard;
@@ -58,6 +60,9 @@ impl Handler for Reception {
         // Whoever waits no longer drops this: the link keeps the deadline.
         match call {
             Call::Entity { to, epoch, request } => self.entity(to, epoch, request).boxed(),
+            Call::Node(NodeQuestion::Wake { player, max, session }) => {
+                async move { Reply::Node(elsewhere::answer(&self.node, player, max, session).await) }.boxed()
+            }
             // Nobody asks yet: consoles and operators see one node.
             Call::Node(_) => ready(Reply::Node(Value::Null)).boxed(),
         }
@@ -78,6 +83,8 @@ impl Handler for Reception {
                 node.router.table().learn(news);
             }
             Note::Members { team, members } => node.channels.expel(&team, &members),
+            Note::Near { player, meets, seen } => Meetings::seen_there(node, &player, meets, seen),
+            Note::Apart { player, meets } => node.meetings.apart(&player, &meets),
         }
     }
 }

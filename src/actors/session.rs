@@ -201,7 +201,7 @@ impl Actor for SessionActor {
         state.say_ended();
         if state.node.sessions.get(&state.player).is_none() {
             state.node.positions.forget(&state.player);
-            state.node.meetings.guided(&state.player, &state.guidance.load(), &Guidance::default());
+            Meetings::guided(&state.node, &state.player, &state.guidance.load(), &Guidance::default());
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl SessionState {
                     reply.accepted += 1;
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
                     self.waking.seen(fix);
-                    met.extend(self.node.meetings.seen(&self.player, &guidance, fix, now));
+                    met.extend(self.node.meetings.seen_here(&self.node, &self.player, &guidance, fix, now));
                     self.node.positions.seen(&self.player, &guidance, fix);
                     if let Some(first) = observed.transitions.first() {
                         self.measured = Some((first.region.clone(), arrived));
@@ -394,7 +394,7 @@ impl SessionState {
             self.tracker.unfollow(region);
         }
         self.node.positions.guided(&self.player, &guidance);
-        self.node.meetings.guided(&self.player, &before, &guidance);
+        Meetings::guided(&self.node, &self.player, &before, &guidance);
         self.guidance.store(Arc::new(guidance));
     }
 }

@@ -11,13 +11,14 @@ use crate::cluster::member::NodeId;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId, TeamId};
-use crate::quest::guidance::Guidance;
+use crate::quest::guidance::{Guidance, Meet};
 use crate::quest::notice::Notice;
+use crate::units::{Meters, Timestamp};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,6 +43,9 @@ pub enum NodeQuestion {
     Parked,
     /// Let a parked entity try again; `drop`: without the message that it died of.
     Unpark { entity: EntityId, drop: bool },
+    /// Which circles a player's phone is to watch, `max` at most: asked of the player's owner, which passes it on to
+    /// the node that holds the session, if that is another.
+    Wake { player: PlayerId, max: usize, session: Option<u64> },
 }
 
 /// The answer.
@@ -89,6 +93,27 @@ pub enum Note {
     Owners(Vec<Ownership>),
     /// A team has these members now; who is none any more shall not hear its channel.
     Members { team: TeamId, members: Vec<PlayerId> },
+    /// The node of a session to the owner of a team: a member was seen while these meetings may come about.
+    Near { player: PlayerId, meets: Vec<Meet>, seen: Seen },
+    /// The same to the same: these meetings no longer concern the member.
+    Apart { player: PlayerId, meets: Vec<Meet> },
+}
+
+/// Where a player was seen, for meetings: what they need of a fix. In memory and on the way only; never printed.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Longitude, degrees.
+    pub lon: f64,
+    /// Latitude, degrees.
+    pub lat: f64,
+    pub accuracy: Meters,
+    pub time: Timestamp,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seen(..)")
+    }
 }
 
 /// Why a call has no answer.
