@@ -77,6 +77,7 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             runtime()?.block_on(cli::migrate::run(&args, out))
         }
         Command::Cluster(command) => cli::cluster::run(&command, &clock, out),
+        Command::Device(command) => cli::device::run(&command, &clock, out),
         Command::Token(command) => cli::token::run(&command, &clock, out),
         Command::Quest(command) => cli::quest::run(&command, out),
         Command::Fence(command) => cli::fence::run(&command, out),

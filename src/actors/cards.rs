@@ -4,7 +4,7 @@
 use crate::ids::{PlayerId, QuestId, StepId, TeamId};
 use crate::quest::evidence::Evidence;
 use crate::units::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ pub struct ReviewCard {
 }
 
 /// A live player on the operator's map. Never logged, never stored.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlayerDot {
     /// Who.
     pub id: PlayerId,

@@ -7,11 +7,12 @@ use crate::actors::act_route;
 use crate::actors::cards::{Counts, Happening, Overview, PlayerDot};
 use crate::actors::channels::{self, Channel};
 use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition, Wake, Welcome};
+use crate::actors::live_session::{self, Judged, SessionAnswer};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
+use crate::actors::posted::Posted;
 use crate::actors::session::{SessionActor, SessionArguments};
-use crate::actors::wake::elsewhere as wake;
-use crate::cluster::link::SessionKey;
+use crate::cluster::link::{SessionKey, SessionQuestion};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::position::Fix;
@@ -36,6 +37,7 @@ const FIXES_IN_FLIGHT: usize = 16;
 pub struct Game {
     node: Arc<Node>,
     name: Arc<str>,
+    posted: Arc<Posted>,
 }
 
 /// A live session; dropping it ends it.
@@ -52,7 +54,7 @@ pub struct Session {
 impl Game {
     /// A handle on a node's actors, under a name for people.
     pub fn new(node: Arc<Node>, name: &str) -> Self {
-        Self { node, name: name.into() }
+        Self { node, name: name.into(), posted: Arc::default() }
     }
 
     /// Opens a session. A session of the same player that is still there is closed as `Replaced`.
@@ -123,7 +125,26 @@ impl Game {
 
     /// Which circles a player's phone is to watch, as the player's live session knows it, on whichever node it is.
     pub async fn wake(&self, player: &PlayerId, max: usize) -> Result<Wake, Refusal> {
-        wake::ask(&self.node, player, max).await
+        match live_session::ask(&self.node, player, SessionQuestion::Wake { max }).await {
+            SessionAnswer::Wake(wake) => Ok(wake),
+            SessionAnswer::Refused(refusal) => Err(refusal),
+            SessionAnswer::Judged(_) | SessionAnswer::Nowhere => {
+                Err(Refusal::no_fix("no connection of yours has sent a fix: connect, send one, then ask again"))
+            }
+        }
+    }
+
+    /// Judges fixes that came without a socket; the order is that of their times.
+    pub async fn post(&self, hello: Hello, fixes: Vec<Fix>) -> Result<Judged, Refusal> {
+        self.posted.judge(self, hello, fixes).await
+    }
+
+    pub(super) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    pub(super) fn posted(&self) -> &Posted {
+        &self.posted
     }
 
     /// Everything a console shows at its start.
@@ -193,7 +214,7 @@ impl Session {
 
     /// Which circles the phone is to watch while its app sleeps, `max` at most.
     pub async fn wake(&self, max: usize) -> Result<Wake, Refusal> {
-        wake::ask_session(&self.actor, max).await
+        live_session::wake(&self.actor, max).await
     }
 
     /// A command. `Ok` bears the method's documented reply.

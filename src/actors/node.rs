@@ -32,6 +32,8 @@ use tokio_util::task::TaskTracker;
 
 /// Sessions that attach anew at the same time: after a node's death thousands want to, and each may read the journal.
 const ATTACHING_MAX: usize = 256;
+/// Posts of fixes under way: at a few milliseconds each, as many phones a second as the node takes in any other way.
+const POSTING_MAX: usize = 256;
 
 /// What all actors of a node share.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ pub struct Node {
     pub audience: Audience,
     /// Places for sessions that attach anew.
     pub attaching: Arc<Semaphore>,
+    /// Places for posts of fixes.
+    pub posting: Arc<Semaphore>,
     /// What goes on beside the actors, until [`Self::stop`].
     pub tasks: TaskTracker,
     /// The end of those tasks.
@@ -87,6 +91,7 @@ impl Node {
             sessions: Sessions::default(),
             audience: Audience::default(),
             attaching: Arc::new(Semaphore::new(ATTACHING_MAX)),
+            posting: Arc::new(Semaphore::new(POSTING_MAX)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             world,

@@ -75,6 +75,14 @@ impl Positions {
         dots
     }
 
+    /// A player's team-mates who share, if the player was seen here.
+    pub fn mates_of(&self, player: &PlayerId) -> Vec<PlayerDot> {
+        let team = self.lock().get(player).and_then(|seen| seen.dot.team.clone());
+        let mut mates = team.map_or_else(Vec::new, |team| self.of_team(&team));
+        mates.retain(|mate| mate.id != *player);
+        mates
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<PlayerId, Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,9 +3,9 @@
 //! Promise: a call for an entity is answered by its owner or not at all: what is not served here, or in another epoch
 //! than the asker believes, is answered `Moved`, with what is known here of whose it is.
 
+use crate::actors::live_session;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
-use crate::actors::wake::elsewhere;
 use crate::cluster::link::{Call, Handler, NodeQuestion, Note, Ownership, Reply};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::{Request, Undelivered};
@@ -60,8 +60,8 @@ impl Handler for Reception {
         // Whoever waits no longer drops this: the link keeps the deadline.
         match call {
             Call::Entity { to, epoch, request } => self.entity(to, epoch, request).boxed(),
-            Call::Node(NodeQuestion::Wake { player, max, session }) => {
-                async move { Reply::Node(elsewhere::answer(&self.node, player, max, session).await) }.boxed()
+            Call::Node(NodeQuestion::Session { player, session, question }) => {
+                async move { Reply::Node(live_session::answer(&self.node, player, session, question).await) }.boxed()
             }
             // Nobody asks yet: consoles and operators see one node.
             Call::Node(_) => ready(Reply::Node(Value::Null)).boxed(),

@@ -16,8 +16,6 @@ use crate::quest::guidance::Guidance;
 use crate::quest::refusal::Refusal;
 use crate::units::{Meters, Timestamp};
 
-pub mod elsewhere;
-
 /// The least distance that is suggested: below it a phone's own filter only burns its battery.
 const DISTANCE_MIN: f64 = 10.0;
 /// A measured clearance is used until only this part of it is left.

@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod demo;
+pub mod device;
 mod exit;
 pub mod fence;
 pub mod migrate;
@@ -85,6 +86,9 @@ pub enum Command {
     /// Tokens, which say who a player is
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Phones with a tracking app of their own
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// Quest files
     #[command(subcommand)]
     Quest(quest::QuestCommand),

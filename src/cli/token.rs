@@ -62,6 +62,8 @@ pub enum RoleArg {
     Player,
     /// Sees the console, judges photos
     Operator,
+    /// Posts a player's fixes, and nothing else
+    Device,
 }
 
 #[derive(Serialize)]
@@ -86,6 +88,7 @@ pub fn run(command: &TokenCommand, clock: &Clock, out: &mut Output) -> anyhow::R
     let role = match args.role {
         RoleArg::Player => Role::Player,
         RoleArg::Operator => Role::Operator,
+        RoleArg::Device => Role::Device,
     };
     let expires = (clock.now() + args.ttl).as_millis() / 1_000;
     let claims = Claims {
@@ -106,7 +109,7 @@ pub fn run(command: &TokenCommand, clock: &Clock, out: &mut Output) -> anyhow::R
     Ok(Exit::Done)
 }
 
-fn ttl(text: &str) -> Result<Duration, String> {
+pub(super) fn ttl(text: &str) -> Result<Duration, String> {
     let longest = Duration::from_secs(366 * 86_400);
     match Span::parse(text) {
         Some(Span(span)) if !span.is_zero() && span <= longest => Ok(span),

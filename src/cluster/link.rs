@@ -13,7 +13,7 @@ use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId, TeamId};
 use crate::quest::guidance::{Guidance, Meet};
 use crate::quest::notice::Notice;
-use crate::units::{Meters, Timestamp};
+use crate::units::{Meters, MetersPerSecond, Timestamp};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,9 +43,19 @@ pub enum NodeQuestion {
     Parked,
     /// Let a parked entity try again; `drop`: without the message that it died of.
     Unpark { entity: EntityId, drop: bool },
-    /// Which circles a player's phone is to watch, `max` at most: asked of the player's owner, which passes it on to
-    /// the node that holds the session, if that is another.
-    Wake { player: PlayerId, max: usize, session: Option<u64> },
+    /// Something of a player's live session: asked of the player's owner, which passes it on to the node that holds
+    /// the session, if that is another, and then says which session it is.
+    Session { player: PlayerId, session: Option<u64>, question: SessionQuestion },
+}
+
+/// What may be asked of a live session from elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionQuestion {
+    /// Which circles the phone is to watch, so many at most.
+    Wake { max: usize },
+    /// To judge fixes that came without a socket.
+    Judge(Vec<Seen>),
 }
 
 /// The answer.
@@ -99,7 +109,8 @@ pub enum Note {
     Apart { player: PlayerId, meets: Vec<Meet> },
 }
 
-/// Where a player was seen, for meetings: what they need of a fix. In memory and on the way only; never printed.
+/// Where a player was seen: a fix, for meetings and for sessions on other nodes. In memory and on the way only; never
+/// printed.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// Longitude, degrees.
@@ -108,6 +119,15 @@ pub struct Seen {
     pub lat: f64,
     pub accuracy: Meters,
     pub time: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<MetersPerSecond>,
+    /// Degrees from north, clockwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heading: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub altitude: Option<Meters>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mock: bool,
 }
 
 impl fmt::Debug for Seen {

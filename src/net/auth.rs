@@ -127,6 +127,8 @@ pub enum Role {
     Player,
     /// Sees the console, judges photos.
     Operator,
+    /// Posts a player's fixes, and nothing else: for apps that keep their token for months.
+    Device,
 }
 
 /// A verified token.
@@ -172,7 +174,7 @@ pub enum TokenError {
     #[error("the token needs sub, 1 to 96 printable ASCII characters without space, '/', '#', quotes or '\\'")]
     Sub,
     /// `role` is neither of ours.
-    #[error("the token's role must be \"player\" or \"operator\"")]
+    #[error("the token's role must be \"player\", \"operator\" or \"device\"")]
     Role,
     /// Not for us.
     #[error("the token's audience (aud) is not this server's")]

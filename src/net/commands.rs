@@ -4,7 +4,7 @@
 //! since their order is what they mean. Connecting is awaited on the spot: SDKs send subscriptions in the same frame.
 //! Promise: each command with an id gets exactly one answer, in at most the deadline of `Game`'s call.
 
-use super::auth::TokenError;
+use super::auth::{Role, TokenError};
 use super::close::Close;
 use super::fix::{self, Batch};
 use super::limits::Bucket;
@@ -204,6 +204,9 @@ impl Desk {
                 return Outcome::Close(Close::INVALID_TOKEN);
             }
         };
+        if identity.role == Role::Device {
+            return self.refuse(id, &Refusal::permission_denied("a device's token can only post fixes over HTTP"));
+        }
         if !self.out.belongs_to(&identity.player) {
             return Outcome::Close(Close::BAD_REQUEST);
         }
@@ -235,7 +238,7 @@ impl Desk {
 
     fn refresh(&mut self, id: u32, request: &RefreshRequest, player: &PlayerId) -> Outcome {
         match self.edge.auth.verify(&request.token) {
-            Ok(identity) if identity.player == *player => {
+            Ok(identity) if identity.player == *player && identity.role != Role::Device => {
                 let ttl = identity.expires.since(self.edge.clock.now()).as_secs().max(1);
                 if let Some(connected) = &mut self.connected {
                     connected.expires = identity.expires;

@@ -1,4 +1,4 @@
-//! Raw numbers from a phone become checked fixes here and nowhere else on the socket side.
+//! Raw numbers from a phone become checked fixes here and nowhere else, whichever way they came.
 //!
 //! JSON has no NaN, and serde refuses `1e999`; what is left to check is the earth and the phone's own marks for
 //! "unknown". Promise: messages name the field and the remedy, never the numbers, which are someone's whereabouts.
@@ -17,25 +17,31 @@ pub(super) const BATCH_MAX: usize = 100;
 const MILLIS_MIN: i64 = 631_152_000_000;
 
 /// A fix as the wire bears it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFix {
-    lat: f64,
-    lon: f64,
+    pub(super) lat: f64,
+    pub(super) lon: f64,
     #[serde(default)]
-    acc: Option<f64>,
+    pub(super) acc: Option<f64>,
     #[serde(default)]
-    t: Option<i64>,
+    pub(super) t: Option<i64>,
     #[serde(default)]
-    seq: Option<u64>,
+    pub(super) seq: Option<u64>,
     #[serde(default)]
-    speed: Option<f64>,
+    pub(super) speed: Option<f64>,
     #[serde(default)]
-    heading: Option<f64>,
+    pub(super) heading: Option<f64>,
     #[serde(default)]
-    alt: Option<f64>,
+    pub(super) alt: Option<f64>,
     #[serde(default)]
-    mock: Option<bool>,
+    pub(super) mock: Option<bool>,
+}
+
+impl std::fmt::Debug for RawFix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RawFix(..)")
+    }
 }
 
 #[derive(Deserialize)]
@@ -141,7 +147,13 @@ fn malformed(err: &serde_json::Error) -> Refusal {
 }
 
 impl RawFix {
-    fn check(self, now: Timestamp) -> Result<Fix, Refusal> {
+    /// One that says no more than where.
+    pub(super) fn at(lat: f64, lon: f64) -> Self {
+        Self { lat, lon, ..Self::default() }
+    }
+
+    /// The fix, if it is one. Without a time it is of `now`.
+    pub(super) fn check(self, now: Timestamp) -> Result<Fix, Refusal> {
         let bad = |why: &dyn std::fmt::Display| Refusal::bad_fix(&why.to_string());
         let position = Position::new(self.lon, self.lat).map_err(|err| bad(&err))?;
         let time = match self.t {

@@ -11,10 +11,12 @@ use super::handshake::Prefixed;
 use super::limits::Admitted;
 use super::listener::{Edge, HttpIo};
 use super::live::Shared;
+use super::phones;
 use super::problem::{self, Problem};
 use super::wake::WakeData;
 use crate::actors::cards::Overview;
 use crate::actors::game::Review;
+use crate::ids::PlayerId;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{Service, ServiceFactory, map_config};
 use actix_web::body::{BoxBody, MessageBody};
@@ -161,6 +163,7 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .service(web::resource("/v1/overview").get(overview))
         .service(web::resource("/v1/reviews").post(review))
         .service(web::resource("/v1/wake").get(wake))
+        .configure(phones::routes)
         .configure(console::routes);
 }
 
@@ -209,17 +212,31 @@ async fn review(state: Data<State>, request: HttpRequest, review: Json<Review>) 
 }
 
 async fn wake(state: Data<State>, request: HttpRequest, data: Query<WakeData>) -> Result<HttpResponse, Problem> {
-    let player = bearer(&state, &request)?.player;
+    let player = player(&state, &request)?;
     let wake = state.edge.game.wake(&player, data.checked()?).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(wake))
 }
 
+/// Which player asks: a device's token does not.
+fn player(state: &State, request: &HttpRequest) -> Result<PlayerId, Problem> {
+    let identity = bearer(state, request)?;
+    match identity.role {
+        Role::Player | Role::Operator => Ok(identity.player),
+        Role::Device => Err(Problem::new(StatusCode::FORBIDDEN, "A device's token can only post fixes.")),
+    }
+}
+
 /// Whose token a request bears.
-fn bearer(state: &State, request: &HttpRequest) -> Result<Identity, Problem> {
+pub(super) fn bearer(state: &State, request: &HttpRequest) -> Result<Identity, Problem> {
     let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token =
         bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
     let (_, token) = token.ok_or_else(Problem::unauthorized)?;
+    known_token(state, token)
+}
+
+/// Whose a token is.
+pub(super) fn known_token(state: &State, token: &str) -> Result<Identity, Problem> {
     let refused = |err: TokenError| Problem::new(StatusCode::UNAUTHORIZED, err.to_string());
     state.edge.auth.verify(token.trim()).map_err(refused)
 }
@@ -231,7 +248,9 @@ pub(super) fn operator(state: &State, request: &HttpRequest) -> Result<(), Probl
     }
     match bearer(state, request)?.role {
         Role::Operator => Ok(()),
-        Role::Player => Err(Problem::new(StatusCode::FORBIDDEN, "The token needs the claim role = operator.")),
+        Role::Player | Role::Device => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "The token needs the claim role = operator."))
+        }
     }
 }
 

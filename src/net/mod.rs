@@ -23,6 +23,7 @@ pub mod listener;
 mod live;
 mod metrics;
 mod outbound;
+pub mod phones;
 mod problem;
 mod protocol;
 mod wake;

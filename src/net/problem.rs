@@ -39,6 +39,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.code {
             107 => StatusCode::BAD_REQUEST,
+            111 => StatusCode::TOO_MANY_REQUESTS,
             103 => StatusCode::FORBIDDEN,
             100 => StatusCode::INTERNAL_SERVER_ERROR,
             1003 | 1004 => StatusCode::SERVICE_UNAVAILABLE,

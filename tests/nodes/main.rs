@@ -6,4 +6,5 @@
 
 mod meeting;
 mod nodes;
+mod posting;
 mod waking;

@@ -4,7 +4,7 @@ use crate::nodes::Nodes;
 use serde_json::json;
 use waystone::ids::PlayerId;
 
-const WALK: &str = "
+pub const WALK: &str = "
 schema: quest/v1
 id: walk
 title: Walk

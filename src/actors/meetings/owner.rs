@@ -5,10 +5,11 @@
 
 use super::{Key, Meetings};
 use crate::actors::node::Node;
+use crate::actors::seen;
 use crate::cluster::link::{Note, Seen};
 use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
-use crate::geo::position::{Fix, Position};
+use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, TeamId};
 use crate::quest::command::TeamCommand;
 use crate::quest::guidance::{Guidance, Meet};
@@ -35,7 +36,9 @@ impl Meetings {
             match owner {
                 None => here = meets,
                 Some(owner) => {
-                    node.tell_peer(&owner, Note::Near { player: player.clone(), meets, seen: seen(fix, now) });
+                    // A phone whose clock is ahead is not ahead of the others: by the clock of its own node, too.
+                    let seen = Seen { time: fix.time().min(now), ..seen::of(fix) };
+                    node.tell_peer(&owner, Note::Near { player: player.clone(), meets, seen });
                 }
             }
         }
@@ -46,7 +49,7 @@ impl Meetings {
     pub fn seen_there(node: &Arc<Node>, player: &PlayerId, mut meets: Vec<Meet>, seen: Seen) {
         // Whoever tells may not have heard yet that a team has moved on; it hears of it within a second.
         meets.retain(|meet| node.router.table().row(shard(&meet.team)).node.as_ref() == Some(node.router.me()));
-        let Some(fix) = fix(seen) else { return };
+        let Some(fix) = seen::fix(&seen) else { return };
         let met = node.meetings.seen(player, &meets, &fix, node.clock.now());
         if !met.is_empty() {
             let (node, stop) = (Arc::clone(node), node.stop.clone());
@@ -86,16 +89,4 @@ fn by_owner<'m>(node: &Node, meets: impl Iterator<Item = &'m Meet>) -> BTreeMap<
 
 fn shard(team: &TeamId) -> Shard {
     Shard::of(&EntityId::Team(team.clone()))
-}
-
-/// A phone whose clock is ahead is not ahead of the others: by the clock of its own node, too.
-fn seen(fix: &Fix, now: Timestamp) -> Seen {
-    let (lon, lat) = (fix.position().lon(), fix.position().lat());
-    Seen { lon, lat, accuracy: fix.accuracy(), time: fix.time().min(now) }
-}
-
-/// `None`: it is no fix, so no node of ours has sent it.
-fn fix(seen: Seen) -> Option<Fix> {
-    let position = Position::new(seen.lon, seen.lat).ok()?;
-    Fix::new(position, seen.time).with_accuracy(seen.accuracy).ok()
 }

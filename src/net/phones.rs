@@ -1,0 +1,138 @@
+//! Phone apps that exist already and post their fixes over HTTP: Traccar Client and OsmAnd, OwnTracks, Overland. One
+//! decoder for each reads what it sends; from there on a fix is a fix, checked where all are.
+//!
+//! Promise: who has shown a good token is answered with success whatever the data. These apps send the head of their
+//! queue again until they hear one, so a refused fix would hold up all later ones for ever; bad ones are counted and
+//! passed over. Refused is only who is unknown (401, 403), and what a later try will mend (429, 503).
+
+use super::auth::{Identity, Role};
+use super::fix::RawFix;
+use super::http::{State, bearer, known_token};
+use super::problem::Problem;
+use crate::actors::contract::Hello;
+use crate::actors::live_session::Judged;
+use crate::geo::position::Fix;
+use crate::quest::refusal::Refusal;
+use actix_web::http::header;
+use actix_web::web::{self, Bytes, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+mod overland;
+mod owntracks;
+pub mod setup;
+mod traccar;
+
+/// Largest body: Overland's default batch of 200 has 80 kB, and its largest of 1,000 five times as much.
+const BODY_BYTES_MAX: usize = 512 * 1024;
+/// Most fixes of one post that are looked at: Overland's largest batch. Of more the newest count.
+const FIXES_MAX: usize = 1_000;
+/// How many circles a phone is given to watch: what iOS lets an app have.
+const CIRCLES: usize = 20;
+
+/// What an app has sent, as far as it can be read.
+#[derive(Debug, Default)]
+struct Post {
+    /// In the order sent.
+    fixes: Vec<RawFix>,
+    /// How many more there were that are none.
+    unreadable: usize,
+}
+
+impl Post {
+    fn add(&mut self, fix: Option<RawFix>) {
+        match fix {
+            Some(fix) => self.fixes.push(fix),
+            None => self.unreadable += 1,
+        }
+    }
+}
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/in/traccar").get(from_traccar).post(from_traccar))
+        .service(web::resource("/in/owntracks").post(from_owntracks))
+        .service(web::resource("/in/overland").post(from_overland));
+}
+
+async fn from_traccar(state: Data<State>, request: HttpRequest, body: Payload) -> Result<HttpResponse, Problem> {
+    let body = read(body).await;
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let (device, post) = traccar::read(kind, request.query_string(), &body);
+    let identity = match device {
+        // The app sends no headers: the token is what it calls the device's id.
+        Some(token) => known_token(&state, &token)?,
+        None => bearer(&state, &request)?,
+    };
+    judge(&state, identity, post).await?;
+    // Old devices take words in the answer for commands.
+    Ok(HttpResponse::Ok().finish())
+}
+
+async fn from_owntracks(state: Data<State>, request: HttpRequest, body: Payload) -> Result<HttpResponse, Problem> {
+    let identity = match password(&request) {
+        Some(token) => known_token(&state, &token)?,
+        None => bearer(&state, &request)?,
+    };
+    let post = owntracks::read(&read(body).await);
+    let player = identity.player.clone();
+    let answer = match judge(&state, identity, post).await? {
+        Some(judged) => {
+            // Without a fix that has counted there is nothing to watch yet.
+            let wake = state.edge.game.wake(&player, CIRCLES).await.ok();
+            owntracks::answer(&judged.mates, wake.as_ref(), state.edge.clock.now())
+        }
+        None => serde_json::json!([]),
+    };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+}
+
+async fn from_overland(state: Data<State>, request: HttpRequest, body: Payload) -> Result<HttpResponse, Problem> {
+    let identity = bearer(&state, &request)?;
+    judge(&state, identity, overland::read(&read(body).await)).await?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "result": "ok" })))
+}
+
+/// The body; nothing if it is too large or breaks off, which the app must not send again for ever.
+async fn read(body: Payload) -> Bytes {
+    match body.to_bytes_limited(BODY_BYTES_MAX).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) | Err(_) => {
+            tracing::debug!("a post of fixes broke off or is over {BODY_BYTES_MAX} bytes");
+            Bytes::new()
+        }
+    }
+}
+
+/// The password of HTTP Basic, as the app's user has typed it in; whom it names does not matter.
+fn password(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (kind, encoded) = value.split_once(' ')?;
+    let decoded = kind.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(encoded.trim()).ok())??;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// Has what was sent judged. `None`: there was no fix in it.
+async fn judge(state: &State, identity: Identity, post: Post) -> Result<Option<Judged>, Problem> {
+    if identity.role == Role::Operator {
+        return Err(
+            Refusal::permission_denied("operators do not walk: post with a device's or a player's token").into()
+        );
+    }
+    let now = state.edge.clock.now();
+    let sent = post.fixes.len() + post.unreadable;
+    let mut fixes: Vec<Fix> = post.fixes.into_iter().filter_map(|raw| raw.check(now).ok()).collect();
+    let unreadable = sent - fixes.len();
+    if unreadable > 0 {
+        tracing::debug!(player = %identity.player, unreadable, "posted fixes that are none");
+    }
+    if fixes.is_empty() {
+        return Ok(None);
+    }
+    fixes.sort_by_key(Fix::time);
+    let late = fixes.len().saturating_sub(FIXES_MAX);
+    let hello = Hello { player: identity.player, name: identity.name, lang: identity.lang, resume: None };
+    Ok(Some(state.edge.game.post(hello, fixes.split_off(late)).await?))
+}
