@@ -8,6 +8,7 @@ use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::member::{Identity, Protocols};
 use crate::content::{self, Published, Report};
+use crate::faults;
 use crate::ids::StepId;
 use crate::keys;
 use crate::links::{BindError, Links, Me, Tls};
@@ -126,12 +127,12 @@ pub async fn start_member(
 ) -> Result<App, StartError> {
     let clock = Clock::system();
     let Seat { name, address, listen, tls } = seat;
-    let identity = Identity { name: name.clone(), address, protocols: PROTOCOLS };
+    let protocols = Protocols { max: faults::newest_protocol(PROTOCOLS.max), ..PROTOCOLS };
+    let identity = Identity { name: name.clone(), address, protocols };
     let (journal, members) = place.open_member(identity).await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
-    let me =
-        Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols: PROTOCOLS };
+    let me = Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols };
     let links = Links::bind(listen, me, tls)?;
     let joining = Joining::new(clock.clone(), Arc::clone(&journal), members, world.clone()).await?;
     links.serve(joining.handler());

@@ -1,5 +1,6 @@
 //! The only reader of time. Everything else is handed a `Timestamp`, so rules replay and tests command the hour.
 
+use crate::faults;
 use crate::units::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -39,7 +40,8 @@ impl Clock {
         match &self.0 {
             Source::System => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-                Timestamp::from_millis(0) + since
+                let now = Timestamp::from_millis(0) + since;
+                Timestamp::from_millis(now.as_millis().saturating_add(faults::clock_off_ms()))
             }
             Source::Manual(ms) => Timestamp::from_millis(ms.load(Ordering::SeqCst)),
             Source::Timers(start, since) => *start + since.elapsed(),
