@@ -11,7 +11,7 @@ use crate::content::{self, Published, Report};
 use crate::faults;
 use crate::ids::StepId;
 use crate::keys;
-use crate::links::{BindError, Links, Me, Tls};
+use crate::links::{BindError, Links, Me, Port, Tls};
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
 use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
@@ -127,13 +127,15 @@ pub async fn start_member(
 ) -> Result<App, StartError> {
     let clock = Clock::system();
     let Seat { name, address, listen, tls } = seat;
+    // Before anyone can know of this node.
+    let port = Port::open(listen)?;
     let protocols = Protocols { max: faults::newest_protocol(PROTOCOLS.max), ..PROTOCOLS };
     let identity = Identity { name: name.clone(), address, protocols };
     let (journal, members) = place.open_member(identity).await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
     let me = Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols };
-    let links = Links::bind(listen, me, tls)?;
+    let links = Links::on(port, me, tls);
     let joining = Joining::new(clock.clone(), Arc::clone(&journal), members, world.clone()).await?;
     links.serve(joining.handler());
     let read = published_elsewhere(journal, world, secret.clone());

@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use waystone::clock::Clock;
+use waystone::cluster::member::NodeId;
+use waystone::cluster::placement::Placement;
+use waystone::cluster::shard::Shard;
 use waystone::links::certificates;
 use waystone::{config, faults};
 use waystone_kit::{Postgres, port};
@@ -143,17 +146,25 @@ impl Cluster {
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill exists").success());
     }
 
-    /// Waits until just these nodes own all shards, each at least half of its share.
+    /// Waits until just these nodes own all shards, each what it should.
     pub(crate) async fn all_owned_by(&self, names: &[&str]) {
         let begun = Instant::now();
+        // For who should own what, a node's name will do for its id.
+        let nodes: Vec<(NodeId, &str)> = names.iter().map(|name| (NodeId::new(name), *name)).collect();
+        let placement = Placement::over(nodes.iter().map(|(node, name)| (node, *name)));
         loop {
             let owners = self.owners().await;
-            let count = |name: &&str| owners.values().filter(|owner| owner == name).count();
-            let counts: Vec<usize> = names.iter().map(count).collect();
-            if counts.iter().sum::<usize>() == 256 && counts.iter().all(|n| n * names.len() * 2 > 256) {
+            let target = |shard| placement.target(shard).map(NodeId::as_str);
+            let strays =
+                Shard::all().filter(|shard| owners.get(&shard.number()).map(String::as_str) != target(*shard));
+            let strays = strays.count();
+            if strays == 0 {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{names:?} were to own everything, but own {counts:?}");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{names:?} were to own all shards, and {strays} are not where they should be"
+            );
             tokio::time::sleep(LOOK * 2).await;
         }
     }
