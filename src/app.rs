@@ -46,6 +46,8 @@ pub struct App {
 /// A node's place in a cluster.
 #[derive(Debug)]
 pub struct Seat {
+    /// Its clock. One that is steered follows the database's, as those of the others do.
+    pub clock: Clock,
     /// Its name, by which shards are placed.
     pub name: String,
     /// Where other nodes reach it: `host:port`.
@@ -125,13 +127,12 @@ pub async fn start_member(
     auth: Arc<Auth>,
     edge: EdgeConfig,
 ) -> Result<App, StartError> {
-    let clock = Clock::system();
-    let Seat { name, address, listen, tls } = seat;
+    let Seat { clock, name, address, listen, tls } = seat;
     // Before anyone can know of this node.
     let port = Port::open(listen)?;
     let protocols = Protocols { max: faults::newest_protocol(PROTOCOLS.max), ..PROTOCOLS };
     let identity = Identity { name: name.clone(), address, protocols };
-    let (journal, members) = place.open_member(identity).await?;
+    let (journal, members) = place.open_member(identity, clock.clone()).await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
     let me = Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols };

@@ -17,6 +17,7 @@ use waystone::verify::history::{Connected, Diary, Outcome, Position};
 
 /// Pairs: enough that every node has teams and players of others' sessions.
 const PAIRS: usize = 12;
+const NODES: usize = 3;
 /// How often each says something.
 const EVERY: Duration = Duration::from_millis(150);
 const ANSWER: Duration = Duration::from_secs(6);
@@ -37,6 +38,8 @@ struct Evidence {
 
 struct Player {
     id: PlayerId,
+    /// The node that it likes best.
+    home: usize,
     diary: Diary,
     team: Mutex<Option<TeamId>>,
     evidence: Mutex<Evidence>,
@@ -74,15 +77,16 @@ impl Player {
     }
 
     /// Stays connected, to any node that takes it, and hears.
-    async fn listen(self: Arc<Self>, ground: Arc<Ground>, first: usize) {
-        let mut next = first;
+    async fn listen(self: Arc<Self>, ground: Arc<Ground>) {
+        let mut next = self.home;
         loop {
             let Some((node, port)) = ground.front.pick(next) else {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
             let (url, from) = (format!("ws://127.0.0.1:{port}/connect"), self.evidence().resume.clone());
-            next = node + 1;
+            // Whoever was sent away or left goes on to the next, and comes round to where it likes to be.
+            next = if node == self.home { node + 1 } else { self.home };
             match Client::connect(&url, &ground.token(&self.id), from.clone()).await {
                 Ok((client, connected)) => {
                     let Some((_, own)) = connected.own() else { continue };
@@ -175,9 +179,10 @@ impl Players {
         for number in 0..PAIRS * 2 {
             let id = PlayerId::new(format!("talker{number}")).expect("an id");
             let (diary, client) = (ground.diary(id.clone()), watch::Sender::new(None));
-            let player = Arc::new(Player { id, diary, team: Mutex::default(), evidence: Mutex::default(), client });
             // The two of a pair on different nodes.
-            readers.spawn(Arc::clone(&player).listen(Arc::clone(ground), number / 2 + number % 2));
+            let (home, team, evidence) = ((number / 2 + number % 2) % NODES, Mutex::default(), Mutex::default());
+            let player = Arc::new(Player { id, home, diary, team, evidence, client });
+            readers.spawn(Arc::clone(&player).listen(Arc::clone(ground)));
             all.push(player);
         }
         for (number, pair) in all.chunks(2).enumerate() {
@@ -205,6 +210,23 @@ impl Players {
         let places = self.all.iter().map(place).collect();
         let connects = self.all.iter().map(|player| player.evidence().connects).collect();
         Mark { begun: Instant::now(), places, connects }
+    }
+
+    /// Everyone goes back to where it came from, as far as that is open.
+    pub(crate) async fn go_home(&self) {
+        for player in &self.all {
+            let client = player.client.borrow().clone();
+            if let Some((client, _)) = client.filter(|(_, node)| *node != player.home) {
+                client.close().await;
+            }
+        }
+        let is_home =
+            |player: &Arc<Player>| player.client.borrow().as_ref().is_some_and(|(_, at)| *at == player.home);
+        let begun = Instant::now();
+        while !self.all.iter().all(is_home) {
+            assert!(begun.elapsed() < HEARD, "everyone was to be let in at home");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// How long answers took since then, once everyone has been answered something that was asked from now on.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
+use waystone::ids::PlayerId;
 
 /// How long players play before the first fault.
 const CALM: Duration = Duration::from_secs(2);
@@ -56,12 +57,16 @@ impl Stage {
     pub(crate) async fn settle(&self, names: &[&str]) {
         let ((), verdict) = tokio::join!(self.cluster.all_owned_by(names), self.cluster.verify());
         drop::<Value>(verdict);
+        self.players.go_home().await;
     }
 
     /// Everyone finishes, and all is held against all.
     pub(crate) async fn close(self) {
         let Self { cluster, players, parties, told, begun } = self;
-        let teams = parties.finish(FINISH).await.unwrap_or_else(|stopped| panic!("a chain has stopped: {stopped}"));
+        let teams = match parties.finish(FINISH).await {
+            Ok(teams) => teams,
+            Err(stopped) => panic!("a chain has stopped: {stopped}; {:?}", stuck(&cluster)),
+        };
         let talk = players.rest().await;
         let ended = Instant::now();
         let verdict = loop {
@@ -82,6 +87,13 @@ impl Stage {
         cluster.end().await;
         say(&format!("{:.0?} in all", begun.elapsed()));
     }
+}
+
+/// Witnesses who do not come to their end, and what they heard last.
+fn stuck(cluster: &Cluster) -> Vec<(PlayerId, Option<(u64, Value)>)> {
+    let records = cluster.ground.records();
+    let stuck = records.iter().filter(|record| !record.is_settled());
+    stuck.map(|record| (record.player.clone(), record.told().pop())).collect()
 }
 
 /// For who reads the test's output.

@@ -1,4 +1,5 @@
-//! Private servers and disks for tests and benchmarks, and lines between them that fail: started on free ports, ended with whoever started them.
+//! Private servers and disks for tests and benchmarks, and lines between them that fail: started on free ports, ended
+//! with whoever started them.
 //!
 //! A test that needs a database must neither ask for one that is configured somewhere nor leave one behind. So each
 //! test process starts its own, in a folder of its own, and a small watcher process ends it when the test process is
