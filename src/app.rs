@@ -8,9 +8,10 @@ use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::member::{Identity, Protocols};
 use crate::content::{self, Published, Report};
+use crate::faults;
 use crate::ids::StepId;
 use crate::keys;
-use crate::links::{BindError, Links, Me, Tls};
+use crate::links::{BindError, Links, Me, Port, Tls};
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
 use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
@@ -45,6 +46,8 @@ pub struct App {
 /// A node's place in a cluster.
 #[derive(Debug)]
 pub struct Seat {
+    /// Its clock. One that is steered follows the database's, as those of the others do.
+    pub clock: Clock,
     /// Its name, by which shards are placed.
     pub name: String,
     /// Where other nodes reach it: `host:port`.
@@ -124,15 +127,16 @@ pub async fn start_member(
     auth: Arc<Auth>,
     edge: EdgeConfig,
 ) -> Result<App, StartError> {
-    let clock = Clock::system();
-    let Seat { name, address, listen, tls } = seat;
-    let identity = Identity { name: name.clone(), address, protocols: PROTOCOLS };
-    let (journal, members) = place.open_member(identity).await?;
+    let Seat { clock, name, address, listen, tls } = seat;
+    // Before anyone can know of this node.
+    let port = Port::open(listen)?;
+    let protocols = Protocols { max: faults::newest_protocol(PROTOCOLS.max), ..PROTOCOLS };
+    let identity = Identity { name: name.clone(), address, protocols };
+    let (journal, members) = place.open_member(identity, clock.clone()).await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
-    let me =
-        Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols: PROTOCOLS };
-    let links = Links::bind(listen, me, tls)?;
+    let me = Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols };
+    let links = Links::on(port, me, tls);
     let joining = Joining::new(clock.clone(), Arc::clone(&journal), members, world.clone()).await?;
     links.serve(joining.handler());
     let read = published_elsewhere(journal, world, secret.clone());

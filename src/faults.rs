@@ -1,14 +1,17 @@
-//! Places where the process can be made to die, and bugs that can be planted, to show that our tests would notice.
+//! Places where the process can be made to die, bugs that can be planted, to show that our tests would notice, and what
+//! makes a node unlike the others of its cluster.
 //!
 //! All of it exists only with the feature `faults`, which tests switch on and no release has: without it every
 //! function here is an empty one that the compiler removes. Promise: nothing happens at any place unless it was asked
 //! for by `arm` or `plant`, and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
 
 mod bugs;
+mod odd;
 
 pub use bugs::{BUGS, Bug, planted, spoilt};
 #[cfg(feature = "faults")]
 pub use bugs::{Planted, plant};
+pub use odd::{clock_off_ms, newest_protocol};
 
 /// A moment at which the process can be made to die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,8 @@ pub const POINTS: [(&str, Point); 6] = [
     ("in-batch", Point::InBatch),
 ];
 
-/// The environment variable that arms a point: `after-append:40` dies when the place is reached the 40th time.
+/// The environment variable that arms a point: `after-append:40` dies when the place is reached the 40th time. In the
+/// same form, with commas between: `clock:3600` has a clock that is an hour ahead, `protocol:1` speaks version 1 at most.
 pub const VARIABLE: &str = "WAYSTONE_FAULT";
 
 #[cfg(feature = "faults")]
@@ -55,8 +59,15 @@ mod armed {
     static LEFT: AtomicU64 = AtomicU64::new(0);
 
     pub fn arm(text: &str) -> Result<(), String> {
+        text.split(',').try_for_each(arm_one)
+    }
+
+    fn arm_one(text: &str) -> Result<(), String> {
         let bad = || format!("{}: \"{text}\" is not like after-append:40", super::VARIABLE);
         let (name, count) = text.split_once(':').ok_or_else(bad)?;
+        if let Some(set) = super::odd::set(name, count) {
+            return set.map_err(|_| bad());
+        }
         let (_, point) = POINTS.into_iter().find(|(known, _)| *known == name).ok_or_else(bad)?;
         LEFT.store(count.parse().ok().filter(|count| *count > 0).ok_or_else(bad)?, Ordering::SeqCst);
         ARMED.store(point as u8, Ordering::SeqCst);
@@ -94,7 +105,7 @@ mod armed {
     }
 }
 
-/// Arms the point that the text names; an error says what is wrong with the text.
+/// Arms what the text names; an error says what is wrong with the text.
 #[cfg(feature = "faults")]
 pub fn arm(text: &str) -> Result<(), String> {
     armed::arm(text)

@@ -10,7 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("faults", &[]),
     ("ids", &[]),
     ("units", &[]),
-    ("clock", &["units"]),
+    ("clock", &["faults", "units"]),
     ("window", &["units"]),
     ("geo", &["ids", "units", "window"]),
     ("quest", &["ids", "units", "window"]),
@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["ids", "units", "geo", "content", "net"]),
     ("telemetry", &["config"]),
     ("keys", &["ids", "net"]),
-    ("app", &["ids", "clock", "quest", "content", "cluster", "links", "persist", "actors", "net", "keys"]),
+    ("app", &["faults", "ids", "clock", "quest", "content", "cluster", "links", "persist", "actors", "net", "keys"]),
     (
         "demo",
         &["ids", "units", "clock", "content", "quest", "persist", "actors", "walk", "net", "config", "keys", "app"],

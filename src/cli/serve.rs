@@ -157,20 +157,21 @@ pub fn prepare(
 }
 
 /// A member's place in its cluster.
-fn seat(membership: Membership) -> anyhow::Result<Seat> {
+fn seat(membership: Membership, clock: Clock) -> anyhow::Result<Seat> {
     let Membership { listen, advertise, name, ca_file, cert_file, key_file } = membership;
     let address = advertise.unwrap_or_else(|| listen.to_string());
-    Ok(Seat { name, address, listen, tls: Tls::load(&ca_file, &cert_file, &key_file)? })
+    Ok(Seat { clock, name, address, listen, tls: Tls::load(&ca_file, &cert_file, &key_file)? })
 }
 
 /// Serves until it is told to end.
 pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
+    let clock = Clock::steered();
     let secret = config.auth.hs256_secret_file.as_deref().map(config::read_secret).transpose()?;
     let public = config.auth.public_key_file.as_deref().map(config::read_public_key).transpose()?;
     let hs256 = secret.clone().map(Key::hs256).transpose()?;
     let keys = hs256.into_iter().chain(public).collect();
     let parties = AuthConfig { audience: config.auth.audience.clone(), issuer: config.auth.issuer.clone() };
-    let auth = Arc::new(Auth::new(keys, parties, Clock::system()));
+    let auth = Arc::new(Auth::new(keys, parties, clock.clone()));
     let mut edge = EdgeConfig::new(config.http.listen);
     edge.hosts = config.http.public_host.iter().cloned().collect();
     edge.origins.clone_from(&config.http.origins);
@@ -189,7 +190,7 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     let place = Place::new(&config.store.data, config.store.postgres.as_deref());
     let started = match config.cluster.membership() {
         None => app::start(&place, &codes, &quests, auth, edge).await,
-        Some(membership) => app::start_member(&place, seat(membership)?, &codes, &quests, auth, edge).await,
+        Some(membership) => app::start_member(&place, seat(membership, clock)?, &codes, &quests, auth, edge).await,
     };
     let app = match started {
         Ok(app) => app,

@@ -46,14 +46,36 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-impl Links {
-    /// Opens the port. Peers are answered when [`Links::serve`] is called, others can be dialled at once.
-    pub fn bind(listen: SocketAddr, me: Me, tls: Tls) -> Result<Arc<Self>, BindError> {
+/// The port for other nodes, open: who dials is connected, and waits a while to be answered.
+///
+/// A node opens it before it joins. A member whose machine refuses is taken for one whose process is gone, and buried.
+#[derive(Debug)]
+pub struct Port {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Port {
+    /// Opens it.
+    pub fn open(listen: SocketAddr) -> Result<Self, BindError> {
         let failed = |source| BindError { addr: listen, source };
         let listener = open(listen).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, addr })
+    }
+}
+
+impl Links {
+    /// Peers are answered when [`Links::serve`] is called, others can be dialled at once.
+    pub fn on(port: Port, me: Me, tls: Tls) -> Arc<Self> {
+        let Port { listener, addr } = port;
         let transport = Grpc { listener: Mutex::new(Some(listener)), tls };
-        Ok(Self::new(Shared::new(me), Arc::new(transport), Some(addr), Handle::current()))
+        Self::new(Shared::new(me), Arc::new(transport), Some(addr), Handle::current())
+    }
+
+    /// The same, with the port opened only now.
+    pub fn bind(listen: SocketAddr, me: Me, tls: Tls) -> Result<Arc<Self>, BindError> {
+        Port::open(listen).map(|port| Self::on(port, me, tls))
     }
 }
 

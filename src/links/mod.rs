@@ -28,7 +28,7 @@ mod tls;
 mod wire;
 
 pub use counters::Counts;
-pub use grpc::BindError;
+pub use grpc::{BindError, Port};
 pub use hello::{Me, Refused};
 pub use node::Links;
 pub use tls::{NODE_NAME, Tls, TlsError};

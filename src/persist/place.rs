@@ -1,6 +1,7 @@
 //! Where a journal is kept: a folder or a database. The one place that chooses between the stores.
 
 use super::{Journal, Members, postgres, sqlite};
+use crate::clock::Clock;
 use crate::cluster::member::Identity;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -59,12 +60,16 @@ impl Place {
     }
 
     /// Opens it as one node of a cluster, with its membership. Waits some seconds for its name, should the last run of
-    /// this node have been killed.
-    pub async fn open_member(&self, identity: Identity) -> Result<(Arc<dyn Journal>, Arc<dyn Members>), OpenError> {
+    /// this node have been killed. A steered clock is held to the database's from now on.
+    pub async fn open_member(
+        &self,
+        identity: Identity,
+        clock: Clock,
+    ) -> Result<(Arc<dyn Journal>, Arc<dyn Members>), OpenError> {
         match self {
             Self::Folder(dir) => Err(OpenError::Alone { dir: dir.clone() }),
             Self::Database(url) => {
-                let options = postgres::Options { member: Some(identity), ..postgres::Options::default() };
+                let options = postgres::Options { member: Some(identity), clock, ..postgres::Options::default() };
                 let journal = postgres::PostgresJournal::open(url, options).await?;
                 let members = journal.members().expect("it was opened as a member");
                 Ok((Arc::new(journal), members))

@@ -9,6 +9,7 @@ use super::writer::Shared;
 use super::{
     Append, AppendError, Claim, Journal, Loaded, LoadedPage, Members, PublishedSource, ReadError, Stored, new_id,
 };
+use crate::clock::Clock;
 use crate::cluster::member::{Identity, NodeId};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
@@ -51,11 +52,13 @@ pub struct Options {
     pub seize: bool,
     /// Who this node is in a cluster; `None`: a single one, which no other node may join.
     pub member: Option<Identity>,
+    /// The clock of a node of a cluster. If it is a steered one, it is held to the database's.
+    pub clock: Clock,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(5), seize: false, member: None }
+        Self { deadline: Duration::from_secs(5), seize: false, member: None, clock: Clock::system() }
     }
 }
 
@@ -97,7 +100,7 @@ impl PostgresJournal {
                 tasks.spawn(Arc::clone(taken).run(connect.clone(), Some(conn), stop.clone()));
             }
             Some(identity) => {
-                let joined = Membership::join(&address, conn, NodeId::new(&node), identity).await?;
+                let joined = Membership::join(&address, conn, NodeId::new(&node), identity, options.clock).await?;
                 tasks.spawn(Arc::clone(membership.insert(joined)).run(stop.clone()));
             }
         }

@@ -1,28 +1,43 @@
-//! The nodes: the real binary, three times, on one private database.
+//! The nodes: the real binary, three times, on one private database, with lines between them that can fail.
 
+use crate::front::Front;
+use crate::ground::Ground;
+use crate::lines::Lines;
+use crate::stage::say;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use waystone::clock::Clock;
-use waystone::config;
-use waystone::ids::PlayerId;
+use waystone::cluster::member::NodeId;
+use waystone::cluster::placement::Placement;
+use waystone::cluster::shard::Shard;
 use waystone::links::certificates;
-use waystone::net::auth::{Claims, Role, Secret, mint};
+use waystone::{config, faults};
 use waystone_kit::{Postgres, port};
 
 /// Longest wait for a node to be ready, to end, or for shards to settle: holds are ten seconds, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What the quest is: awards in seconds, and limited rewards.
+const QUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/quests/sprint.yaml");
+
+/// Who owns each shard, if that node lives.
+pub(crate) type Owners = BTreeMap<u16, String>;
+
 /// The cluster under test.
 pub(crate) struct Cluster {
+    pub lines: Lines,
+    pub ground: Arc<Ground>,
     folder: PathBuf,
-    postgres: Postgres,
+    postgres: Arc<Postgres>,
     url: String,
-    secret: Secret,
     nodes: BTreeMap<&'static str, Node>,
 }
 
@@ -33,13 +48,12 @@ struct Node {
 }
 
 impl Cluster {
-    /// Starts it, and waits until every node has its share.
-    pub(crate) async fn start<const N: usize>(names: [&'static str; N]) -> Self {
+    /// Starts it with nodes that are odd in some way (see [`faults::VARIABLE`]), and waits until each has its share.
+    pub(crate) async fn start<const N: usize>(names: [&'static str; N], odd: &str) -> Self {
         let unique = format!("cluster-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&folder).expect("the target's folder for tests can be written");
-        let postgres =
-            tokio::task::spawn_blocking(Postgres::start).await.expect("no panic").expect("a private server");
+        let postgres = spawn_blocking(Postgres::start).await.expect("no panic").expect("a private server");
         let url = postgres.create_database().expect("a fresh database");
         let now = Clock::system().now();
         certificates::make(&folder.join("certificates"), &names, false, now).expect("a fresh folder");
@@ -48,46 +62,48 @@ impl Cluster {
         let secret = config::read_secret(&folder.join("auth.key")).expect("just written");
         let port = || port::free().expect("one of a hundred ports is free");
         let node = |name| (name, Node { http: port(), links: port(), child: None });
-        let mut cluster = Self { folder, postgres, url, secret, nodes: names.into_iter().map(node).collect() };
-        let migrated =
-            Command::new(env!("CARGO_BIN_EXE_waystone")).args(["migrate", "--postgres", &cluster.url]).output();
-        assert!(migrated.expect("the binary runs").status.success());
+        let nodes: BTreeMap<&'static str, Node> = names.into_iter().map(node).collect();
+        let lines = Lines::lay(nodes.iter().map(|(name, node)| (*name, node.links)), postgres.port());
+        let front = Front::open(nodes.values().map(|node| node.http)).await;
+        let ground = Ground::new(front, secret, &folder);
+        let mut cluster = Self { lines, ground, folder, postgres: Arc::new(postgres), url, nodes };
+        let migrated = cluster.waystone(&["migrate"]).await;
+        assert!(migrated.status.success(), "{migrated:?}");
         for name in names {
-            cluster.launch(name).await;
+            cluster.launch(name, odd).await;
         }
         cluster.all_owned_by(&names).await;
         cluster
     }
 
-    /// Where players connect.
-    pub(crate) fn urls(&self) -> Vec<String> {
-        self.nodes.values().map(|node| format!("ws://127.0.0.1:{}/connect", node.http)).collect()
-    }
-
-    /// A player's token.
-    pub(crate) fn token(&self, player: &PlayerId) -> String {
-        let exp = Clock::system().now().as_millis() / 1_000 + 3_600;
-        let claims =
-            Claims { sub: player.clone(), exp, name: None, lang: None, role: Role::Player, aud: None, iss: None };
-        mint(&self.secret, &claims).expect("a sound secret")
+    /// The place of a node in the order of names.
+    pub(crate) fn place(&self, name: &str) -> usize {
+        self.nodes.keys().position(|known| *known == name).expect("a node of ours")
     }
 
     /// Starts a node that does not run.
-    pub(crate) async fn launch(&mut self, name: &'static str) {
+    pub(crate) async fn launch(&mut self, name: &'static str, odd: &str) {
         let file = |file: String| self.folder.join("certificates").join(file).to_string_lossy().into_owned();
         let data = self.folder.join(name).to_string_lossy().into_owned();
         let (ca, cert, key) = (file("ca.pem".into()), file(format!("{name}.pem")), file(format!("{name}.key")));
         let auth = self.folder.join("auth.key").to_string_lossy().into_owned();
         let node = self.nodes.get_mut(name).expect("a node of ours");
         let (http, links) = (format!("127.0.0.1:{}", node.http), format!("127.0.0.1:{}", node.links));
+        let advertise = format!("127.0.0.1:{}", self.lines.link_port(name));
+        let (direct, line) = (self.postgres.port(), self.lines.postgres_port(name));
+        let url = self.url.replace(&format!(":{direct}/"), &format!(":{line}/"));
         let log = || File::options().create(true).append(true).open(self.folder.join(format!("{name}.log")));
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["serve", "--listen", &http, "--data", &data, "--hs256-secret-file", &auth]);
-        command.args(["--postgres", &self.url, "--cluster-listen", &links, "--cluster-name", name]);
-        command.args(["--cluster-ca-file", &ca, "--cluster-cert-file", &cert, "--cluster-key-file", &key]);
-        command.args(["--quest", concat!(env!("CARGO_MANIFEST_DIR"), "/quests/helsinki.yaml")]);
+        command.args(["--postgres", &url, "--cluster-listen", &links, "--cluster-name", name]);
+        command.args(["--cluster-advertise", &advertise, "--cluster-ca-file", &ca]);
+        command.args(["--cluster-cert-file", &cert, "--cluster-key-file", &key, "--quest", QUEST]);
         command.stdin(Stdio::null()).stdout(log().expect("writable")).stderr(log().expect("writable"));
-        node.child = Some(command.spawn().expect("the binary was built"));
+        if !odd.is_empty() {
+            command.env(faults::VARIABLE, odd);
+        }
+        let child = node.child.insert(command.spawn().expect("the binary was built"));
+        self.lines.runs(name, child.id());
         let (port, begun) = (node.http, Instant::now());
         while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "node {name} was to listen");
@@ -130,35 +146,78 @@ impl Cluster {
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill exists").success());
     }
 
-    /// Waits until just these nodes own all shards, each at least half of its share.
+    /// Waits until just these nodes own all shards, each what it should.
     pub(crate) async fn all_owned_by(&self, names: &[&str]) {
-        const SHARES: &str = "SELECT string_agg(name || ' ' || n, ',' ORDER BY name) FROM (SELECT coalesce(node.name, '-') \
-             AS name, count(*) AS n FROM shard LEFT JOIN node ON node.node = shard.owner AND node.until > now() GROUP BY 1) s";
         let begun = Instant::now();
+        // For who should own what, a node's name will do for its id.
+        let nodes: Vec<(NodeId, &str)> = names.iter().map(|name| (NodeId::new(name), *name)).collect();
+        let placement = Placement::over(nodes.iter().map(|(node, name)| (node, *name)));
         loop {
-            let shares = self.postgres.psql_on(&self.url, SHARES).expect("the database answers");
-            let counts: BTreeMap<&str, usize> = shares
-                .trim()
-                .split(',')
-                .filter_map(|share| share.split_once(' '))
-                .map(|(name, n)| (name, n.parse().expect("a count")))
-                .collect();
-            if counts.len() == names.len()
-                && names.iter().all(|name| counts.get(name).is_some_and(|n| n * names.len() * 2 > 256))
-            {
+            let owners = self.owners().await;
+            let target = |shard| placement.target(shard).map(NodeId::as_str);
+            let strays =
+                Shard::all().filter(|shard| owners.get(&shard.number()).map(String::as_str) != target(*shard));
+            let strays = strays.count();
+            if strays == 0 {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{names:?} were to own everything, but: {shares}");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{names:?} were to own all shards, and {strays} are not where they should be"
+            );
             tokio::time::sleep(LOOK * 2).await;
         }
     }
 
-    /// What the journal says of all that was played; then the end, in order.
-    pub(crate) async fn verify_and_end(mut self) {
-        let verify =
-            Command::new(env!("CARGO_BIN_EXE_waystone")).args(["verify", "--json", "--postgres", &self.url]).output();
-        let verify = verify.expect("the binary runs");
-        assert!(verify.status.success(), "`waystone verify` was to find no fault: {verify:?}");
+    /// Who owns which shard now; nobody owns anything while the database does not answer.
+    pub(crate) async fn owners(&self) -> Owners {
+        const OWNERS: &str =
+            "SELECT shard || ' ' || name FROM shard JOIN node ON node.node = shard.owner AND node.until > now()";
+        let rows = self.sql(OWNERS).await.unwrap_or_default();
+        let row =
+            |row: &str| row.split_once(' ').map(|(shard, name)| (shard.parse().expect("a number"), name.into()));
+        rows.lines().filter_map(row).collect()
+    }
+
+    /// How often shards have changed hands so far.
+    pub(crate) async fn moves(&self) -> u64 {
+        let sum = self.sql("SELECT sum(epoch) FROM shard").await.expect("the database answers");
+        sum.trim().parse().expect("a number")
+    }
+
+    async fn sql(&self, sql: &'static str) -> waystone_kit::Result<String> {
+        let (postgres, url) = (Arc::clone(&self.postgres), self.url.clone());
+        spawn_blocking(move || postgres.psql_on(&url, sql)).await.expect("no panic")
+    }
+
+    /// Stops the database in order, and starts it again.
+    pub(crate) async fn restart_postgres(&self) {
+        let postgres = Arc::clone(&self.postgres);
+        spawn_blocking(move || postgres.restart_fast()).await.expect("no panic").expect("it starts again");
+    }
+
+    /// What the journal and all players' histories say of each other so far: nothing bad.
+    pub(crate) async fn verify(&self) -> Value {
+        let history = self.ground.history.to_string_lossy().into_owned();
+        let verified = self.waystone(&["verify", "--json", "--history", &history]).await;
+        assert!(verified.status.success(), "`waystone verify` was to find no fault: {verified:?}");
+        serde_json::from_slice(&verified.stdout).expect("JSON")
+    }
+
+    async fn waystone(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
+        command.args(args).args(["--postgres", &self.url]).stdin(Stdio::null());
+        spawn_blocking(move || command.output()).await.expect("no panic").expect("the binary runs")
+    }
+
+    /// How often a line of a node's log says something.
+    pub(crate) fn said(&self, name: &str, what: &str) -> usize {
+        let log = fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default();
+        log.lines().filter(|line| line.contains(what)).count()
+    }
+
+    /// The end, in order.
+    pub(crate) async fn end(mut self) {
         let names: Vec<&'static str> = self.nodes.keys().copied().collect();
         for name in names {
             self.drain(name).await;
@@ -184,10 +243,4 @@ impl Drop for Cluster {
             fs::remove_dir_all(&self.folder).unwrap_or_default();
         }
     }
-}
-
-/// For who reads the test's output.
-#[expect(clippy::print_stdout, reason = "figures are for people who run the test with --nocapture")]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
 }

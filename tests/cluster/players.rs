@@ -1,23 +1,27 @@
 //! Players in pairs, each pair on two nodes: both say something all the time, under a command id that is sent again until
-//! it is acknowledged, and write down what they hear.
+//! it is acknowledged, and write down what they asked, were answered and heard.
 
-use crate::nodes::Cluster;
+use crate::gaps::{Gaps, Place};
+use crate::ground::Ground;
+use crate::nodes::{Cluster, Owners};
 use serde_json::{Value, json};
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use waystone::ids::PlayerId;
-use waystone::net::client::{Client, Push, Resume};
+use waystone::cluster::shard::Shard;
+use waystone::ids::{EntityId, PlayerId, TeamId};
+use waystone::net::client::{Client, ClientError, Push, Resume};
+use waystone::verify::history::{Connected, Diary, Outcome, Position};
 
 /// Pairs: enough that every node has teams and players of others' sessions.
 const PAIRS: usize = 12;
+const NODES: usize = 3;
 /// How often each says something.
 const EVERY: Duration = Duration::from_millis(150);
 const ANSWER: Duration = Duration::from_secs(6);
-/// How long everything may take to be heard at the end.
+/// How long everything may take to be answered when nothing is wrong any more, and to be heard at the end.
 const HEARD: Duration = Duration::from_secs(20);
 
 /// A player's evidence.
@@ -28,13 +32,19 @@ struct Evidence {
     /// What was acknowledged, when it was first tried, and how long it took.
     said: Vec<(String, Instant, Duration)>,
     connects: usize,
+    resume: Option<Resume>,
     faults: Vec<String>,
 }
 
 struct Player {
     id: PlayerId,
+    /// The node that it likes best.
+    home: usize,
+    diary: Diary,
+    team: Mutex<Option<TeamId>>,
     evidence: Mutex<Evidence>,
-    client: watch::Sender<Option<Client>>,
+    /// The connection, and at which node.
+    client: watch::Sender<Option<(Client, usize)>>,
 }
 
 /// All of them.
@@ -45,19 +55,12 @@ pub(crate) struct Players {
     stop: watch::Sender<bool>,
 }
 
-/// How long the slowest command of each player took.
-#[derive(Debug)]
-pub(crate) struct Gap {
-    p50: Duration,
-    p99: Duration,
-    /// Of the slowest player.
-    pub max: Duration,
-}
-
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "slowest answer of each player p50 {:?}, p99 {:?}, max {:?}", self.p50, self.p99, self.max)
-    }
+/// A moment of play: who was where.
+pub(crate) struct Mark {
+    begun: Instant,
+    /// Of each player: what it is to the one that a fault strikes.
+    places: Vec<Place>,
+    connects: Vec<usize>,
 }
 
 impl Player {
@@ -66,43 +69,54 @@ impl Player {
     }
 
     fn hear(&self, offset: u64, data: &Value) {
+        self.diary.told(offset, data);
         let said = (data["type"] == "team.said").then(|| data["text"].as_str().unwrap_or_default().to_owned());
-        self.evidence().heard.push((offset, said));
+        let mut evidence = self.evidence();
+        evidence.heard.push((offset, said));
+        evidence.resume.iter_mut().for_each(|resume| resume.offset = offset);
     }
 
     /// Stays connected, to any node that takes it, and hears.
-    async fn listen(self: Arc<Self>, urls: Vec<String>, token: String, first: usize) {
-        let (mut node, mut resume) = (first, None::<Resume>);
+    async fn listen(self: Arc<Self>, ground: Arc<Ground>) {
+        let mut next = self.home;
         loop {
-            let connected = Client::connect(&urls[node % urls.len()], &token, resume.clone()).await;
-            let Ok((client, connected)) = connected else {
-                node += 1;
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            let Some((node, port)) = ground.front.pick(next) else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            if let Some((_, own)) = connected.own() {
-                if resume.is_some() && !own.recovered {
-                    self.evidence().faults.push(format!("{} could not go on where it was", self.id));
-                }
-                for missed in &own.publications {
-                    self.hear(missed.offset.unwrap_or(0), &missed.data);
-                }
-                resume = Some(Resume { epoch: own.epoch.clone(), offset: own.offset });
-            }
-            self.evidence().connects += 1;
-            self.client.send_replace(Some(client.clone()));
-            while let Some(push) = client.next_push().await {
-                match push {
-                    Push::Publication { data, offset: Some(offset), .. } => {
-                        self.hear(offset, &data);
-                        resume.iter_mut().for_each(|resume| resume.offset = offset);
+            let (url, from) = (format!("ws://127.0.0.1:{port}/connect"), self.evidence().resume.clone());
+            // Whoever was sent away or left goes on to the next, and comes round to where it likes to be.
+            next = if node == self.home { node + 1 } else { self.home };
+            match Client::connect(&url, &ground.token(&self.id), from.clone()).await {
+                Ok((client, connected)) => {
+                    let Some((_, own)) = connected.own() else { continue };
+                    let resumed = from.clone().map(|Resume { epoch, offset }| Position { epoch, offset });
+                    let (epoch, offset, recovered) = (own.epoch.clone(), own.offset, own.recovered);
+                    self.diary.connected(Connected { epoch: epoch.clone(), resumed, recovered, offset });
+                    if from.is_some() && !recovered {
+                        self.evidence().faults.push(format!("{} could not go on where it was", self.id));
                     }
-                    Push::Publication { .. } => {}
-                    Push::Disconnected { .. } => break,
+                    self.evidence().resume.get_or_insert(Resume { epoch, offset });
+                    for missed in &own.publications {
+                        self.hear(missed.offset.unwrap_or(0), &missed.data);
+                    }
+                    self.evidence().connects += 1;
+                    self.client.send_replace(Some((client.clone(), node)));
+                    self.hear_all(&client).await;
+                    self.client.send_replace(None);
                 }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
-            self.client.send_replace(None);
-            node += 1;
+        }
+    }
+
+    async fn hear_all(&self, client: &Client) {
+        while let Some(push) = client.next_push().await {
+            match push {
+                Push::Publication { data, offset: Some(offset), .. } => self.hear(offset, &data),
+                Push::Publication { .. } => {}
+                Push::Disconnected { reason, .. } => return self.diary.disconnected(&reason),
+            }
         }
     }
 
@@ -110,10 +124,23 @@ impl Player {
     async fn insist(&self, method: &str, data: Value) -> Value {
         loop {
             let client = self.client.borrow().clone();
-            if let Some(client) = client
-                && let Ok(answer) = client.rpc_within(method, data.clone(), ANSWER).await
-            {
-                return answer;
+            if let Some((client, _)) = client {
+                let request = self.diary.asked(method, &data);
+                let answer = client.rpc_within(method, data.clone(), ANSWER).await;
+                let outcome = match &answer {
+                    Ok(answer) => Outcome::Done(answer.clone()),
+                    Err(ClientError::Rpc { code, .. }) => Outcome::Refused(*code),
+                    Err(_) => Outcome::Unknown,
+                };
+                self.diary.answered(request, outcome);
+                match answer {
+                    Ok(answer) => return answer,
+                    Err(ClientError::Rpc { temporary: false, code, message }) => {
+                        self.evidence().faults.push(format!("{method} {data} was refused: {message} ({code})"));
+                        return Value::Null;
+                    }
+                    Err(_) => {}
+                }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -129,25 +156,43 @@ impl Player {
             self.evidence().said.push((text, begun, begun.elapsed()));
         }
     }
+
+    /// What a node is to this player.
+    fn place(&self, node: &str, place: usize, owners: &Owners) -> Place {
+        let seated = self.client.borrow().as_ref().is_none_or(|(_, at)| *at == place);
+        let team = self.team.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let entities = [Some(EntityId::Player(self.id.clone())), team.map(EntityId::Team)];
+        let owner = |entity: &EntityId| owners.get(&Shard::of(entity).number()).is_some_and(|owner| owner == node);
+        match seated {
+            true => Place::Session,
+            false if entities.iter().flatten().any(owner) => Place::Entity,
+            false => Place::Elsewhere,
+        }
+    }
 }
 
 impl Players {
     /// Connects them, makes the teams, and lets them talk.
-    pub(crate) async fn set_out(cluster: &Cluster) -> Self {
+    pub(crate) async fn set_out(ground: &Arc<Ground>) -> Self {
         let (mut readers, mut speakers, stop) = (JoinSet::new(), JoinSet::new(), watch::Sender::new(false));
         let mut all = Vec::new();
         for number in 0..PAIRS * 2 {
             let id = PlayerId::new(format!("talker{number}")).expect("an id");
-            let token = cluster.token(&id);
-            let player = Arc::new(Player { id, evidence: Mutex::default(), client: watch::Sender::new(None) });
+            let (diary, client) = (ground.diary(id.clone()), watch::Sender::new(None));
             // The two of a pair on different nodes.
-            readers.spawn(Arc::clone(&player).listen(cluster.urls(), token, number / 2 + number % 2));
+            let (home, team, evidence) = ((number / 2 + number % 2) % NODES, Mutex::default(), Mutex::default());
+            let player = Arc::new(Player { id, home, diary, team, evidence, client });
+            readers.spawn(Arc::clone(&player).listen(Arc::clone(ground)));
             all.push(player);
         }
         for (number, pair) in all.chunks(2).enumerate() {
             let team = json!({ "cmd": "found", "name": format!("Pair {number}") });
             let team = pair[0].insist("team.create", team).await;
             pair[1].insist("team.join", json!({ "cmd": "join", "code": team["invite"] })).await;
+            for player in pair {
+                *player.team.lock().expect("nobody panics") =
+                    TeamId::new(team["team"].as_str().expect("its id")).ok();
+            }
         }
         for player in &all {
             speakers.spawn(Arc::clone(player).speak(stop.subscribe()));
@@ -155,23 +200,56 @@ impl Players {
         Self { all, readers, speakers, stop }
     }
 
-    /// Now.
-    pub(crate) fn mark(&self) -> Instant {
-        Instant::now()
+    /// Now; and what a node that is about to be struck is to each.
+    pub(crate) async fn mark(&self, cluster: &Cluster, node: Option<&str>) -> Mark {
+        let owners = cluster.owners().await;
+        let place = |player: &Arc<Player>| match node {
+            Some(node) => player.place(node, cluster.place(node), &owners),
+            None => Place::Elsewhere,
+        };
+        let places = self.all.iter().map(place).collect();
+        let connects = self.all.iter().map(|player| player.evidence().connects).collect();
+        Mark { begun: Instant::now(), places, connects }
     }
 
-    /// How long answers took since then, when so much more time has passed.
-    pub(crate) async fn longest_since(&self, begun: Instant, wait: Duration) -> Gap {
-        tokio::time::sleep(wait).await;
-        let slowest = |player: &Arc<Player>| {
+    /// Everyone goes back to where it came from, as far as that is open.
+    pub(crate) async fn go_home(&self) {
+        for player in &self.all {
+            let client = player.client.borrow().clone();
+            if let Some((client, _)) = client.filter(|(_, node)| *node != player.home) {
+                client.close().await;
+            }
+        }
+        let is_home =
+            |player: &Arc<Player>| player.client.borrow().as_ref().is_some_and(|(_, at)| *at == player.home);
+        let begun = Instant::now();
+        while !self.all.iter().all(is_home) {
+            assert!(begun.elapsed() < HEARD, "everyone was to be let in at home");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How long answers took since then, once everyone has been answered something that was asked from now on.
+    pub(crate) async fn gaps_since(&self, mark: &Mark) -> Gaps {
+        let now = Instant::now();
+        let answered =
+            |player: &Arc<Player>| player.evidence().said.last().is_some_and(|(_, tried, _)| *tried >= now);
+        while !self.all.iter().all(answered) {
+            assert!(now.elapsed() < HEARD, "everyone was to be answered within {HEARD:?} after the trouble");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut gaps = Gaps::default();
+        for ((player, place), before) in self.all.iter().zip(&mark.places).zip(&mark.connects) {
             let evidence = player.evidence();
-            let since = evidence.said.iter().filter(|(_, tried, took)| *tried + *took >= begun);
-            since.map(|(_, _, took)| *took).max().unwrap_or(begun.elapsed())
-        };
-        let mut slowest: Vec<Duration> = self.all.iter().map(slowest).collect();
-        slowest.sort_unstable();
-        let at = |share: usize| slowest[(slowest.len() * share / 100).min(slowest.len() - 1)];
-        Gap { p50: at(50), p99: at(99), max: at(100) }
+            let since = evidence.said.iter().rev().take_while(|(_, tried, took)| *tried + *took >= mark.begun);
+            gaps.add(*place, since.map(|(_, _, took)| *took).max().unwrap_or_default(), evidence.connects - before);
+        }
+        gaps
+    }
+
+    /// What must not have happened.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.all.iter().flat_map(|player| player.evidence().faults.clone()).collect()
     }
 
     /// Lets them finish, and holds what they heard against what was acknowledged.
@@ -188,6 +266,7 @@ impl Players {
             assert!(begun.elapsed() < HEARD, "acknowledged, but not heard: {missing:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        self.see_all().await;
         self.readers.shutdown().await;
         let (mut said, mut heard, mut connects) = (0, 0, 0);
         for player in &self.all {
@@ -203,6 +282,18 @@ impl Players {
             "{said} commands acknowledged, {heard} notices heard by {} players over {connects} connections: lost 0, twice 0",
             self.all.len()
         )
+    }
+
+    /// The last look: what each sees now is final, and `verify` compares it.
+    async fn see_all(&self) {
+        for player in &self.all {
+            player.diary.settled();
+            let client = player.client.borrow().clone();
+            let (client, _) = client.expect("it is connected when all is well");
+            let request = player.diary.asked("state.get", &json!({}));
+            let state = client.rpc_within("state.get", json!({}), ANSWER).await.expect("it can be had");
+            player.diary.state(request, &state);
+        }
     }
 
     /// What was acknowledged and is not heard by both of a pair.

@@ -9,11 +9,13 @@ use super::lease::ANSWER;
 use super::line::{Fault, connect, settings};
 use super::schema::{Address, OpenError};
 use super::{line, sql};
+use crate::clock::Clock;
 use crate::cluster::member::{Identity, Member, NodeId, Owner, Protocols, Standing, View};
 use crate::cluster::shard::SHARDS;
 use crate::persist::health::Trouble;
 use crate::persist::members::{BEAT, GAP, NAME, NAME_LOOK, Owners, TTL, Until};
 use crate::persist::{Members, ReadError};
+use crate::units::Timestamp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::Row;
@@ -37,6 +39,8 @@ pub(super) struct Membership {
     me: NodeId,
     identity: Identity,
     options: PgConnectOptions,
+    /// This node's, which follows the database's.
+    clock: Clock,
     standing: Mutex<Standing>,
     views: watch::Sender<Arc<View>>,
     /// A beat is wanted before its time.
@@ -84,6 +88,7 @@ impl Membership {
         mut conn: PgConnection,
         me: NodeId,
         identity: Identity,
+        clock: Clock,
     ) -> Result<Arc<Self>, OpenError> {
         let fault = |err: sqlx::Error| address.fault(&err);
         sqlx::query(sql::LEASES_SWEEP).execute(&mut conn).await.map_err(fault)?;
@@ -99,6 +104,7 @@ impl Membership {
             me,
             identity,
             options: settings(address.options.clone(), line::STATEMENT),
+            clock,
             standing: Mutex::default(),
             views: watch::Sender::new(Arc::new(nothing)),
             wanted: Notify::new(),
@@ -190,9 +196,14 @@ impl Membership {
         let unreachable: Vec<&str> = standing.unreachable.iter().map(NodeId::as_str).collect();
         let query = sqlx::query(sql::BEAT).bind(self.me.as_str()).bind(TTL.as_secs_f64()).bind(name).bind(address);
         let query = query.bind(i32::from(protocols.min)).bind(i32::from(protocols.max));
+        let asked = self.clock.now();
         let rows = query.bind(standing.draining).bind(unreachable).fetch_all(conn).await?;
+        let heard = self.clock.now();
         // There is always one: without other members, one without a node.
         let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        if let Some(wrong_ms) = self.clock.compare(asked, Timestamp::from_millis(first.try_get(11)?), heard) {
+            tracing::warn!(wrong_ms, "this machine's clock is not the database's, by which the cluster goes");
+        }
         let members: Result<_, sqlx::Error> = rows.iter().filter_map(|row| member(row).transpose()).collect();
         Ok(Heard {
             print: (uint(first.try_get(0)?), uint(first.try_get(1)?)),

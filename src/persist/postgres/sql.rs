@@ -132,7 +132,7 @@ pub(super) const BEAT: &str = "WITH beat AS ( \
      SELECT s.epochs, s.free, (SELECT count(*) FROM quest), \
        EXISTS (SELECT 1 FROM node WHERE node.node = $1 AND node.until > now()), \
        n.node, n.name, n.address, n.protocol_min, n.protocol_max, coalesce(n.draining, false), \
-       coalesce(n.unreachable, '{}') \
+       coalesce(n.unreachable, '{}'), (extract(epoch FROM now()) * 1000)::int8 \
      FROM (SELECT sum(epoch)::int8 AS epochs, count(*) FILTER (WHERE owner = '') AS free FROM shard) s \
      LEFT JOIN node n ON n.until > now() AND n.address IS NOT NULL AND n.node <> $1";
 /// Whose all shards are: shard, owner, epoch, and for how many seconds.

@@ -1,4 +1,5 @@
-//! Private servers and disks for tests and benchmarks: started on free ports, ended with whoever started them.
+//! Private servers and disks for tests and benchmarks, and lines between them that fail: started on free ports, ended
+//! with whoever started them.
 //!
 //! A test that needs a database must neither ask for one that is configured somewhere nor leave one behind. So each
 //! test process starts its own, in a folder of its own, and a small watcher process ends it when the test process is
@@ -11,6 +12,7 @@ pub mod fault;
 mod folder;
 pub mod port;
 pub mod postgres;
+pub mod proxy;
 pub mod redis;
 mod session;
 mod signal;
@@ -18,6 +20,7 @@ mod wait;
 mod watcher;
 
 pub use postgres::Postgres;
+pub use proxy::Proxy;
 pub use redis::Redis;
 pub use session::Session;
 

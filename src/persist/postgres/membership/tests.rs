@@ -42,6 +42,28 @@ async fn the_clock_is_the_databases() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_off_is_put_right_by_the_first_beat_and_each_other() {
+    let (url, _) = database().await;
+    let clock = Clock::steered();
+    let right = Clock::system();
+    let is_right = || (clock.now().as_millis() - right.now().as_millis()).abs() < 2_000;
+    let hour = Duration::from_secs(3_600);
+    let set = |to| clock.compare(clock.now(), to, clock.now());
+    set(right.now() + hour);
+    assert!(!is_right());
+    let options = Options { member: Some(identity("ada")), clock: clock.clone(), ..Options::default() };
+    let ada = PostgresJournal::open(&url, options).await.expect("the name is free");
+    assert!(is_right(), "it joined with the right time");
+    set(right.now() - hour);
+    assert!(!is_right());
+    let members = ada.members().expect("it is one");
+    let mut views = members.views();
+    members.look();
+    tokio::time::timeout(Duration::from_secs(5), views.changed()).await.expect("soon").expect("it beats");
+    assert!(is_right());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_of_the_first_schema_goes_on() {
     let url = Postgres::database().await;
     let address = Address::parse(&url).expect("a URL");
@@ -83,14 +105,14 @@ async fn a_single_node_is_no_member_and_keeps_its_shards() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_opens_members_of_databases_only() {
     let folder = Place::new(std::path::Path::new("no-such-folder"), None);
-    let refused = folder.open_member(identity("ada")).await.expect_err("it is one process's own");
+    let refused = folder.open_member(identity("ada"), Clock::system()).await.expect_err("it is one process's own");
     assert!(
         refused.to_string().contains("Postgres") && !std::path::Path::new("no-such-folder").exists(),
         "{refused}"
     );
     let (url, _) = database().await;
     let place = Place::new(std::path::Path::new("no-such-folder"), Some(&url));
-    let (journal, members) = place.open_member(identity("ada")).await.expect("migrated");
+    let (journal, members) = place.open_member(identity("ada"), Clock::system()).await.expect("migrated");
     assert_eq!(members.me().as_str().len(), 16);
     journal.claim_free(Shard::all().collect()).await.expect("free");
     journal.append(append(&player("ada"), 1)).await.expect("it is ours");

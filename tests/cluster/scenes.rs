@@ -1,0 +1,165 @@
+//! The faults, one after the other, each with what it may cost.
+
+use crate::stage::Stage;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use waystone_kit::proxy::Rule;
+
+/// How long a node is frozen: its lease ends, its shards are claimed, and then it wakes up and believes it owns them.
+const FROZEN: Duration = Duration::from_secs(6);
+/// How long a line fails: links are noticed to be dead, members called unreachable, leases run out, shards move.
+const FAILS: Duration = Duration::from_secs(9);
+/// Longest that anything may be out of reach after a node has died: what players are promised.
+const GAP_MAX: Duration = Duration::from_secs(5);
+/// Within which a link through which nothing comes must be noticed, and some for a busy machine.
+const NOTICED: Duration = Duration::from_millis(3_500);
+
+const ALL: [&str; 3] = ["a", "b", "c"];
+
+#[expect(clippy::disallowed_methods, reason = "a long run is asked for by hand")]
+fn rounds() -> u32 {
+    std::env::var("WAYSTONE_CLUSTER_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_given_twice_when_nodes_die_freeze_and_drain() {
+    let mut stage = Stage::open(ALL, "protocol:1").await;
+    for _ in 0..rounds() {
+        kill(&mut stage).await;
+        freeze(&mut stage).await;
+        restart_postgres(&mut stage).await;
+        // Up, and back down.
+        for version in ["", "protocol:1"] {
+            replace_all(&mut stage, version).await;
+        }
+    }
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_given_twice_when_lines_fail() {
+    let mut stage = Stage::open(ALL, "").await;
+    for _ in 0..rounds() {
+        cut_from_others(&mut stage).await;
+        half_open(&mut stage).await;
+        one_way(&mut stage).await;
+        flap(&mut stage).await;
+        cut_from_postgres(&mut stage).await;
+        refused_but_alive(&mut stage).await;
+    }
+    stage.close().await;
+}
+
+/// `kill -9`. It comes back with a clock that is an hour ahead, and is one of them all the same.
+async fn kill(stage: &mut Stage) {
+    let mark = stage.mark(Some("b")).await;
+    stage.cluster.kill("b");
+    stage.cluster.all_owned_by(&["a", "c"]).await;
+    let gaps = stage.tell("kill -9", &mark).await;
+    assert!(gaps.max() < GAP_MAX, "a node was killed: {gaps}");
+    let mark = stage.mark(Some("b")).await;
+    stage.cluster.launch("b", "protocol:1,clock:3600").await;
+    stage.settle(&ALL).await;
+    let gaps = stage.tell("a node joins whose clock is an hour ahead", &mark).await;
+    assert!(gaps.max() < GAP_MAX, "a node came: {gaps}");
+}
+
+async fn freeze(stage: &mut Stage) {
+    let mark = stage.mark(Some("c")).await;
+    stage.cluster.freeze("c", FROZEN).await;
+    let gaps = stage.tell("frozen for 6 s", &mark).await;
+    assert!(gaps.entity.max().max(gaps.elsewhere.max()) < GAP_MAX, "a node stood still: {gaps}");
+    stage.settle(&ALL).await;
+}
+
+async fn restart_postgres(stage: &mut Stage) {
+    let (mark, moves) = (stage.mark(None).await, stage.cluster.moves().await);
+    stage.cluster.restart_postgres().await;
+    let gaps = stage.tell("Postgres restarted", &mark).await;
+    assert!(gaps.max() < GAP_MAX, "Postgres was restarted: {gaps}");
+    stage.settle(&ALL).await;
+    assert_eq!(stage.cluster.moves().await, moves, "no shard was to move");
+}
+
+/// A rolling upgrade: each is drained, and comes back in another version.
+async fn replace_all(stage: &mut Stage, version: &str) {
+    for name in ALL {
+        let mark = stage.mark(Some(name)).await;
+        stage.cluster.drain(name).await;
+        let gaps = stage.tell("drained", &mark).await;
+        assert!(gaps.reconnects <= 1, "{name} was drained, and once is enough: {gaps}");
+        stage.cluster.launch(name, version).await;
+        stage.settle(&ALL).await;
+    }
+}
+
+async fn cut_from_others(stage: &mut Stage) {
+    let mark = stage.mark(Some("c")).await;
+    stage.cluster.lines.around("c", Rule::Cut);
+    sleep(FAILS).await;
+    stage.cluster.lines.around("c", Rule::Pass);
+    stage.tell("cut from the others", &mark).await;
+    stage.settle(&ALL).await;
+}
+
+/// Nothing comes through, and nothing is closed.
+async fn half_open(stage: &mut Stage) {
+    let mark = stage.mark(Some("b")).await;
+    let fallen = |stage: &Stage| ALL.map(|name| stage.cluster.said(name, "a link has fallen"));
+    let before = fallen(stage);
+    let begun = Instant::now();
+    stage.cluster.lines.around("b", Rule::HOLE);
+    // Both of b's links, and the others' to it.
+    let noticed = [1, 2, 1];
+    while fallen(stage).iter().zip(before).zip(noticed).any(|((now, before), links)| *now < before + links) {
+        assert!(begun.elapsed() < NOTICED, "links that are half open were to be noticed within {NOTICED:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    crate::stage::say(&format!("half-open links noticed after {:.2?}", begun.elapsed()));
+    sleep(FAILS.saturating_sub(begun.elapsed())).await;
+    stage.cluster.lines.around("b", Rule::Pass);
+    stage.tell("half-open to the others", &mark).await;
+    stage.settle(&ALL).await;
+}
+
+async fn one_way(stage: &mut Stage) {
+    let mark = stage.mark(Some("a")).await;
+    stage.cluster.lines.lose_one_way("a", "c");
+    sleep(FAILS).await;
+    stage.cluster.lines.between("a", "c", Rule::Pass);
+    stage.tell("one way lost between two", &mark).await;
+    stage.settle(&ALL).await;
+}
+
+/// It fails for a second, again and again.
+async fn flap(stage: &mut Stage) {
+    let (mark, moves) = (stage.mark(Some("b")).await, stage.cluster.moves().await);
+    for _ in 0..4 {
+        stage.cluster.lines.between("a", "b", Rule::Cut);
+        sleep(Duration::from_secs(1)).await;
+        stage.cluster.lines.between("a", "b", Rule::Pass);
+        sleep(Duration::from_secs(1)).await;
+    }
+    stage.tell("a link that flaps", &mark).await;
+    stage.settle(&ALL).await;
+    assert_eq!(stage.cluster.moves().await, moves, "no shard was to move");
+}
+
+async fn cut_from_postgres(stage: &mut Stage) {
+    let mark = stage.mark(Some("c")).await;
+    stage.cluster.lines.to_postgres("c", Rule::HOLE);
+    sleep(FAILS).await;
+    stage.cluster.lines.to_postgres("c", Rule::Pass);
+    stage.tell("cut from Postgres", &mark).await;
+    stage.settle(&ALL).await;
+}
+
+/// The others hear that nobody listens there, take it for dead, and are wrong.
+async fn refused_but_alive(stage: &mut Stage) {
+    let mark = stage.mark(Some("a")).await;
+    stage.cluster.lines.refuse("a", true);
+    sleep(FAILS).await;
+    stage.cluster.lines.refuse("a", false);
+    stage.tell("taken for dead", &mark).await;
+    stage.settle(&ALL).await;
+}

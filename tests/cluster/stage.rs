@@ -1,0 +1,103 @@
+//! The stage: a cluster with players at play, on which one scene follows the other.
+
+use crate::gaps::Gaps;
+use crate::nodes::Cluster;
+use crate::party::Parties;
+use crate::players::{Mark, Players};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+use waystone::ids::PlayerId;
+
+/// How long players play before the first fault.
+const CALM: Duration = Duration::from_secs(2);
+/// Teams of two who play the quest, beside those who talk.
+const TEAMS: usize = 4;
+/// How long teams at play may take to finish at the end, and what they sent one another to be heard.
+const FINISH: Duration = Duration::from_secs(90);
+const CHAINS: Duration = Duration::from_secs(10);
+
+/// The stage.
+pub(crate) struct Stage {
+    pub cluster: Cluster,
+    players: Players,
+    parties: Parties,
+    told: BTreeMap<&'static str, Gaps>,
+    begun: Instant,
+}
+
+impl Stage {
+    /// Starts the cluster, and lets them play.
+    pub(crate) async fn open(names: [&'static str; 3], odd: &str) -> Self {
+        let begun = Instant::now();
+        let cluster = Cluster::start(names, odd).await;
+        let players = Players::set_out(&cluster.ground).await;
+        let parties = Parties::set_out(&cluster.ground, TEAMS);
+        tokio::time::sleep(CALM).await;
+        Self { cluster, players, parties, told: BTreeMap::new(), begun }
+    }
+
+    /// The moment before a fault strikes a node.
+    pub(crate) async fn mark(&self, node: Option<&str>) -> Mark {
+        self.players.mark(&self.cluster, node).await
+    }
+
+    /// What a fault has cost, now that it is over.
+    pub(crate) async fn tell(&mut self, what: &'static str, mark: &Mark) -> Gaps {
+        let gaps = self.players.gaps_since(mark).await;
+        say(&format!("{:4.0} s  {what}: {gaps}", self.begun.elapsed().as_secs_f64()));
+        let faults = self.players.faults();
+        assert!(faults.is_empty(), "{what}: {faults:?}");
+        self.told.entry(what).or_default().merge(gaps.clone());
+        gaps
+    }
+
+    /// The checker over everything so far, while these nodes come to own everything.
+    pub(crate) async fn settle(&self, names: &[&str]) {
+        let ((), verdict) = tokio::join!(self.cluster.all_owned_by(names), self.cluster.verify());
+        drop::<Value>(verdict);
+        self.players.go_home().await;
+    }
+
+    /// Everyone finishes, and all is held against all.
+    pub(crate) async fn close(self) {
+        let Self { cluster, players, parties, told, begun } = self;
+        let teams = match parties.finish(FINISH).await {
+            Ok(teams) => teams,
+            Err(stopped) => panic!("a chain has stopped: {stopped}; {:?}", stuck(&cluster)),
+        };
+        let talk = players.rest().await;
+        let ended = Instant::now();
+        let verdict = loop {
+            let verdict = cluster.verify().await;
+            if verdict["pending"] == 0 {
+                break verdict;
+            }
+            assert!(ended.elapsed() < CHAINS, "no message was to wait after {CHAINS:?}: {verdict}");
+        };
+        let records = cluster.ground.records();
+        let faults: Vec<String> = records.iter().flat_map(|record| record.faults()).collect();
+        assert!(faults.is_empty(), "{faults:?}");
+        let awards: usize = records.iter().map(|record| record.awards()).sum();
+        say(&format!("{teams} teams finished, {awards} awards; {talk}; verify: {verdict}"));
+        for (what, gaps) in told {
+            say(&format!("in all  {what}: {gaps}"));
+        }
+        cluster.end().await;
+        say(&format!("{:.0?} in all", begun.elapsed()));
+    }
+}
+
+/// Witnesses who do not come to their end, and what they heard last.
+fn stuck(cluster: &Cluster) -> Vec<(PlayerId, Option<(u64, Value)>)> {
+    let records = cluster.ground.records();
+    let stuck = records.iter().filter(|record| !record.is_settled());
+    stuck.map(|record| (record.player.clone(), record.told().pop())).collect()
+}
+
+/// For who reads the test's output.
+#[expect(clippy::print_stdout, reason = "figures are for people who run the test with --nocapture")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
