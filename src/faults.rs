@@ -5,10 +5,14 @@
 //! for by `arm` or `plant`, and a death is at once, with nothing written, flushed or said after it, as of `kill -9`.
 
 mod bugs;
+mod poison;
 
 pub use bugs::{BUGS, Bug, planted, spoilt};
 #[cfg(feature = "faults")]
 pub use bugs::{Planted, plant};
+pub use poison::taste;
+#[cfg(feature = "faults")]
+pub use poison::{Poisoned, poison};
 
 /// A moment at which the process can be made to die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::handshake::Prefixed;
 use super::limits::Admitted;
 use super::listener::{Edge, HttpIo};
 use super::live::Shared;
+use super::operators;
 use super::problem::{self, Problem};
 use super::wake::WakeData;
 use crate::actors::cards::Overview;
@@ -161,6 +162,7 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .service(web::resource("/v1/overview").get(overview))
         .service(web::resource("/v1/reviews").post(review))
         .service(web::resource("/v1/wake").get(wake))
+        .configure(operators::routes)
         .configure(console::routes);
 }
 

@@ -10,6 +10,7 @@ mod harness;
 mod helsinki;
 mod meeting;
 mod phone;
+mod poison;
 mod sleeping;
 mod team_life;
 mod tracks;
