@@ -7,11 +7,15 @@
 
 mod bugs;
 mod odd;
+mod poison;
 
 pub use bugs::{BUGS, Bug, planted, spoilt};
 #[cfg(feature = "faults")]
 pub use bugs::{Planted, plant};
 pub use odd::{clock_off_ms, newest_protocol};
+pub use poison::taste;
+#[cfg(feature = "faults")]
+pub use poison::{Poisoned, poison};
 
 /// A moment at which the process can be made to die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

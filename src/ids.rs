@@ -229,6 +229,15 @@ impl fmt::Display for EntityId {
     }
 }
 
+impl std::str::FromStr for EntityId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (kind, key) = text.split_once('/').ok_or(IdError)?;
+        let kind = ["player", "team", "region"].iter().zip(1..).find(|(name, _)| **name == kind);
+        kind.and_then(|(_, kind)| Self::from_parts(kind, key)).ok_or(IdError)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

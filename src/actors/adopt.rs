@@ -120,6 +120,7 @@ impl Shelf {
         self.supervisor.cast(SupervisorMessage::Remove(shard)).unwrap_or_default();
         self.node.courier.give_up(shard);
         self.node.audience.clear(shard);
+        self.node.parked.forget(shard);
         self.node.overview.forget(shard);
         self.node.meetings.forget(shard);
         self.node.router.table().learn([Ownership { shard, node: None, epoch }]);

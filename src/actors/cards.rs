@@ -130,6 +130,8 @@ pub struct Counts {
     pub sessions: u64,
     /// Awake entities.
     pub entities: u64,
+    /// Entities that are parked.
+    pub parked: u64,
     /// Fix to notice, the last thousand: median, in milliseconds.
     pub notice_p50_ms: f64,
     /// And the 99th percentile.

@@ -67,6 +67,7 @@ impl Counters {
             entries: self.entries.load(Ordering::Relaxed),
             sessions: sessions as u64,
             entities: u64::try_from(self.entities.load(Ordering::Relaxed)).unwrap_or(0),
+            parked: 0,
             trials: Difference::ALL.map(|kind| self.trials[kind as usize].load(Ordering::Relaxed)),
             notice_p50_ms: at(0.50),
             notice_p99_ms: at(0.99),

@@ -216,8 +216,9 @@ impl Courier {
                         return;
                     }
                 }
-                Err(Undelivered::Moved | Undelivered::Busy | Undelivered::Unavailable | Undelivered::Expired) => {
-                    if pause >= RETRY_MAX {
+                Err(why) => {
+                    // That one is parked was said when it was. A try that is turned away costs some microseconds.
+                    if pause >= RETRY_MAX && why != Undelivered::Parked {
                         warn!(from = %lane.0, to = %lane.1, "a message waits for its receiver");
                     }
                     tokio::select! {

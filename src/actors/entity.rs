@@ -6,6 +6,7 @@
 
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
+use crate::actors::parked::Poison;
 use crate::cluster::link::{Note, SessionKey};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
@@ -17,7 +18,10 @@ use crate::quest::entry::{Cause, Entry};
 use crate::quest::event::{Event, TeamEvent};
 use crate::quest::refusal::Refusal;
 use crate::quest::{guidance, view};
+use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{debug, error, warn};
@@ -86,8 +90,12 @@ impl Actor for EntityActor {
         state: &mut EntityState,
     ) -> Result<(), ActorProcessingErr> {
         let Delivery { request, answer, permit } = delivery;
-        // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake.
-        let result = Box::pin(state.respond(request)).await;
+        // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake. Whatever a
+        // panic leaves behind ends with this actor.
+        let result = match Box::pin(AssertUnwindSafe(state.respond(&request)).catch_unwind()).await {
+            Ok(result) => result,
+            Err(panic) => return Err(state.panicked(&request, panic.as_ref()).into()),
+        };
         // The asker may have given up; what was decided stands all the same.
         if answer.send(result).is_err() {
             debug!(entity = %state.id, "the asker did not wait for its answer");
@@ -102,13 +110,45 @@ impl Actor for EntityActor {
     }
 }
 
+/// An entity has panicked, and that has been reported.
+#[derive(Debug, thiserror::Error)]
+#[error("an entity has panicked")]
+pub struct Panicked;
+
 impl EntityState {
-    async fn respond(&mut self, request: Request) -> Result<Response, Undelivered> {
+    async fn respond(&mut self, request: &Request) -> Result<Response, Undelivered> {
         self.load().await?;
         match request {
             Request::Decide(message) => self.decide(message).await.map(Response::Decided),
-            Request::Attach { after, session, since } => self.attach(after, session, since),
+            Request::Attach { after, session, since } => self.attach(*after, session.clone(), *since),
             Request::View => self.view(),
+            Request::Drop { cause, hops } => self.drop_message(cause, *hops).await.map(Response::Dropped),
+        }
+    }
+
+    /// Reports that a request has made this entity panic.
+    fn panicked(&self, request: &Request, panic: &(dyn Any + Send)) -> Panicked {
+        let poison = match request {
+            Request::Decide(message) => Poison::of(message),
+            Request::Attach { .. } => Poison::named("attach"),
+            Request::View => Poison::named("view"),
+            Request::Drop { cause, hops } => Poison { name: "drop".to_owned(), cause: Some((cause.clone(), *hops)) },
+        };
+        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        self.node.parked.report(&self.id, self.node.clock.now(), poison, text.unwrap_or("no words"));
+        Panicked
+    }
+
+    /// Notes a message as one that an operator has dropped; `false`: it was taken in before.
+    async fn drop_message(&mut self, cause: &Cause, hops: u8) -> Result<bool, Undelivered> {
+        let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
+        let Some(entry) = aggregate.drop_message(self.node.clock.now(), cause, hops) else { return Ok(false) };
+        match self.commit(entry).await {
+            Ok(_) => Ok(true),
+            Err(AppendError::Repeated(_)) => Ok(false),
+            Err(AppendError::Conflict(_) | AppendError::Lost | AppendError::Unavailable(_)) => {
+                Err(Undelivered::Unavailable)
+            }
         }
     }
 
@@ -132,7 +172,7 @@ impl EntityState {
         self.aggregate.as_ref().map(|_| ()).ok_or(Undelivered::Unavailable)
     }
 
-    async fn decide(&mut self, message: Message) -> Result<Option<serde_json::Value>, Undelivered> {
+    async fn decide(&mut self, message: &Message) -> Result<Option<serde_json::Value>, Undelivered> {
         if self.node.courier.is_full() {
             return Err(Undelivered::Busy);
         }
@@ -142,14 +182,17 @@ impl EntityState {
             let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
             let content = self.node.world.content();
             let now = self.node.clock.now();
-            let entry = match aggregate.decide(now, &content.catalog, &message) {
+            let entry = match aggregate.decide(now, &content.catalog, message) {
                 Ok(Decision::Nothing(answer)) => {
                     if matches!(message.command, crate::quest::command::Command::Wake) {
                         self.ask_to_be_woken(aggregate.due(&content.catalog, now));
                     }
                     return Ok(answer);
                 }
-                Ok(Decision::Append(entry)) => *entry,
+                Ok(Decision::Append(entry)) => {
+                    faults::taste(|| serde_json::to_string(&message.command).unwrap_or_default());
+                    *entry
+                }
                 Err(refusal) => return Err(Undelivered::Refused(refusal)),
             };
             match self.commit(entry).await {
@@ -174,7 +217,7 @@ impl EntityState {
                 Err(AppendError::Unavailable(_)) => return Err(Undelivered::Unavailable),
             }
         }
-        Err(match message.cause {
+        Err(match &message.cause {
             Some(Cause::Message(_)) if repeated => return Ok(None),
             // Its answer is no longer kept, only that it was done; saying so beats asking for another try for ever.
             Some(Cause::Client { .. }) => Undelivered::Refused(Refusal::command_conflict(

@@ -11,6 +11,7 @@ use crate::actors::live_session::{self, Judged, SessionAnswer};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::posted::Posted;
+use crate::actors::operator::{self, ParkedEverywhere, Unparked};
 use crate::actors::session::{SessionActor, SessionArguments};
 use crate::cluster::link::{SessionKey, SessionQuestion};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
@@ -123,6 +124,16 @@ impl Game {
         Ok(())
     }
 
+    /// Parked entities of all nodes, for operators.
+    pub async fn parked(&self) -> ParkedEverywhere {
+        operator::parked(&self.node).await
+    }
+
+    /// Has a parked entity tried again; `drop`: without the message that it panicked at.
+    pub async fn unpark(&self, entity: EntityId, drop: bool) -> Result<Unparked, Refusal> {
+        operator::unpark(&self.node, entity, drop).await
+    }
+
     /// Which circles a player's phone is to watch, as the player's live session knows it, on whichever node it is.
     pub async fn wake(&self, player: &PlayerId, max: usize) -> Result<Wake, Refusal> {
         match live_session::ask(&self.node, player, SessionQuestion::Wake { max }).await {
@@ -173,7 +184,8 @@ impl Game {
 
     /// Counters since the start.
     pub fn counts(&self) -> Counts {
-        self.node.counters.read(self.node.sessions.len())
+        let counts = self.node.counters.read(self.node.sessions.len());
+        Counts { parked: self.node.parked.count() as u64, ..counts }
     }
 
     /// What happens from now on, for consoles; a slow reader loses the oldest and is told how many.
@@ -250,7 +262,7 @@ impl Session {
     async fn view(&self, of: EntityId) -> Result<Value, Refusal> {
         match self.node.router.ask(of, Request::View).await? {
             Response::Viewed(value) => Ok(value),
-            Response::Decided(_) | Response::Attached(_) => Err(Refusal::internal("an entity gave a strange answer")),
+            _ => Err(Refusal::internal("an entity gave a strange answer")),
         }
     }
 

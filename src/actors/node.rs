@@ -10,6 +10,7 @@ use crate::actors::mailbox::SessionMessage;
 use crate::actors::meetings::Meetings;
 use crate::actors::overview::OverviewBoard;
 use crate::actors::ownership::Ownership;
+use crate::actors::parked::Parked;
 use crate::actors::positions::Positions;
 use crate::actors::sessions::Sessions;
 use crate::actors::world::World;
@@ -70,6 +71,8 @@ pub struct Node {
     pub meetings: Meetings,
     /// Live channels.
     pub channels: Arc<Channels>,
+    /// Entities that panic.
+    pub parked: Parked,
     /// Counters.
     pub counters: Counters,
     draining: AtomicBool,
@@ -99,6 +102,7 @@ impl Node {
             overview,
             positions,
             meetings: Meetings::default(),
+            parked: Parked::default(),
             counters: Counters::default(),
             draining: AtomicBool::new(false),
             isolated: AtomicBool::new(false),

@@ -6,7 +6,8 @@
 use crate::actors::live_session;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
-use crate::cluster::link::{Call, Handler, NodeQuestion, Note, Ownership, Reply};
+use crate::actors::operator;
+use crate::cluster::link::{Call, Handler, LinkState, NodeQuestion, Note, Ownership, Reply};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::{Request, Undelivered};
 use crate::cluster::shard::Shard;
@@ -14,6 +15,7 @@ use crate::ids::EntityId;
 use crate::persist::Members;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
+use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,7 @@ impl Reception {
         Self { node, members }
     }
 
-    async fn entity(&self, to: EntityId, epoch: u64, request: Request) -> Reply {
+    async fn entity(&self, from: &NodeId, to: EntityId, epoch: u64, request: Request) -> Reply {
         let shard = Shard::of(&to);
         let here = self.node.ownership.serves(shard);
         if here != Some(epoch) {
@@ -44,8 +46,16 @@ impl Reception {
         let Some(local) = self.node.router.local() else { return Reply::Moved(self.known(shard)) };
         match local.deliver(to, request).await {
             Err(Undelivered::Moved) => Reply::Moved(self.known(shard)),
+            Err(Undelivered::Parked) if !self.knows_parked(from) => Reply::Entity(Err(Undelivered::Unavailable)),
             answer => Reply::Entity(answer),
         }
+    }
+
+    /// Whether a node understands [`Undelivered::Parked`].
+    fn knows_parked(&self, node: &NodeId) -> bool {
+        let states = self.node.router.peers().map(|peers| peers.states());
+        let state = states.and_then(|states| states.borrow().get(node).copied());
+        matches!(state, Some(LinkState::Up { protocol: 2.., .. }))
     }
 
     /// Whose a shard is, as far as is known here.
@@ -56,15 +66,26 @@ impl Reception {
 }
 
 impl Handler for Reception {
-    fn call(&self, _: NodeId, call: Call, _: Duration) -> BoxFuture<'_, Reply> {
+    fn call(&self, from: NodeId, call: Call, _: Duration) -> BoxFuture<'_, Reply> {
         // Whoever waits no longer drops this: the link keeps the deadline.
         match call {
-            Call::Entity { to, epoch, request } => self.entity(to, epoch, request).boxed(),
             Call::Node(NodeQuestion::Session { player, session, question }) => {
                 async move { Reply::Node(live_session::answer(&self.node, player, session, question).await) }.boxed()
             }
-            // Nobody asks yet: consoles and operators see one node.
-            Call::Node(_) => ready(Reply::Node(Value::Null)).boxed(),
+            Call::Entity { to, epoch, request } => {
+                async move { self.entity(&from, to, epoch, request).await }.boxed()
+            }
+            Call::Node(NodeQuestion::Parked) => {
+                let cards = self.node.parked.cards(self.node.clock.now());
+                ready(Reply::Node(json(&cards))).boxed()
+            }
+            Call::Node(NodeQuestion::Unpark { entity, drop }) => async move {
+                let done = operator::unpark_here(&self.node, entity, drop).await;
+                Reply::Node(json(&done))
+            }
+            .boxed(),
+            // Nobody asks yet: consoles see one node.
+            Call::Node(NodeQuestion::Overview) => ready(Reply::Node(Value::Null)).boxed(),
         }
     }
 
@@ -87,4 +108,9 @@ impl Handler for Reception {
             Note::Apart { player, meets } => node.meetings.apart(&player, &meets),
         }
     }
+}
+
+/// An answer to another node; what we answer has only keys that are texts.
+fn json(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).unwrap_or_default()
 }

@@ -2,13 +2,15 @@
 //! supervises them, and wakes those that asked for it.
 //!
 //! Promise: never two live actors for one entity on this node; a message for one that is just going is kept and
-//! given to the next. An entity that panics again and again is parked for a while and harms nobody else.
+//! given to the next. An entity that panics again and again is parked ([`super::parked`]) and harms nobody else.
 
-use crate::actors::entity::{Delivery, EntityActor, EntityArguments};
+use crate::actors::entity::{Delivery, EntityActor, EntityArguments, Panicked};
 use crate::actors::mailbox::{Answer, ShardMessage};
 use crate::actors::node::Node;
+use crate::actors::parked::Poison;
 use crate::cluster::router::{Request, Undelivered};
 use crate::cluster::shard::Shard;
+use crate::faults;
 use crate::ids::EntityId;
 use crate::quest::aggregate::Message;
 use crate::quest::command::Command;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
 /// Requests under way for one entity: a team of 60 whose members all act at once.
 const INBOX: usize = 64;
@@ -29,9 +31,8 @@ const BUFFER_MAX: usize = INBOX;
 const IDLE: Duration = Duration::from_secs(120);
 /// How often idle ones are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
-/// Panics before an entity is parked, and for how long.
-const PANICS_MAX: u32 = 3;
-const PARKED_FOR: Duration = Duration::from_secs(30);
+/// After so long an alarm rings again whose entity has not said when it wants to be woken next.
+const RING_AGAIN: Duration = Duration::from_secs(30);
 
 /// The actor's behaviour.
 #[derive(Debug)]
@@ -66,7 +67,6 @@ pub struct ShardState {
     by_actor: HashMap<ActorId, EntityId>,
     wakes: HashMap<EntityId, Timestamp>,
     alarms: BTreeSet<(Timestamp, EntityId)>,
-    panics: HashMap<EntityId, (u32, Instant)>,
     drained: Option<oneshot::Sender<()>>,
 }
 
@@ -101,7 +101,6 @@ impl Actor for ShardActor {
             by_actor: HashMap::new(),
             wakes: wakes.into_iter().collect(),
             alarms,
-            panics: HashMap::new(),
             drained: None,
         })
     }
@@ -178,8 +177,10 @@ impl ShardState {
             reject(answer, Undelivered::Moved);
             return Ok(());
         }
-        if self.is_parked(&to) {
-            reject(answer, Undelivered::Unavailable);
+        faults::taste(|| format!("the shard of {to}"));
+        // To drop what it died of, a parked entity must be asked once more.
+        if !matches!(request, Request::Drop { .. }) && !self.node.parked.admits(&to) {
+            reject(answer, Undelivered::Parked);
             return Ok(());
         }
         if !self.slots.contains_key(&to) {
@@ -236,24 +237,12 @@ impl ShardState {
         Ok(())
     }
 
+    /// An entity's actor has failed; what it panicked at while it was asked something, it has reported itself.
     fn failed(&mut self, cell: &ActorCell, err: &ActorProcessingErr) {
-        let Some(id) = self.by_actor.get(&cell.get_id()) else { return };
-        let (panics, since) = self.panics.entry(id.clone()).or_insert((0, Instant::now()));
-        if since.elapsed() > PARKED_FOR {
-            (*panics, *since) = (0, Instant::now());
-        }
-        *panics += 1;
-        error!(entity = %id, panics, %err, "an entity's actor has failed; its next message starts it anew");
-    }
-
-    fn is_parked(&mut self, id: &EntityId) -> bool {
-        match self.panics.get(id) {
-            Some((panics, since)) if *panics >= PANICS_MAX && since.elapsed() < PARKED_FOR => true,
-            Some((_, since)) if since.elapsed() >= PARKED_FOR => {
-                self.panics.remove(id);
-                false
-            }
-            Some(_) | None => false,
+        if let Some(id) = self.by_actor.get(&cell.get_id())
+            && !err.is::<Panicked>()
+        {
+            self.node.parked.report(id, self.node.clock.now(), Poison::named("going"), &err.to_string());
         }
     }
 
@@ -300,7 +289,7 @@ impl ShardState {
             }
             self.alarms.pop_first();
             // Until the entity says otherwise it is woken again in a while: the journal may be out of reach now.
-            let again = now + PARKED_FOR;
+            let again = now + RING_AGAIN;
             self.wakes.insert(entity.clone(), again);
             self.alarms.insert((again, entity.clone()));
             let (answer, _) = oneshot::channel();

@@ -14,6 +14,7 @@ use crate::cluster::shard::{SHARDS, Shard};
 use crate::cluster::table::Table;
 use crate::ids::EntityId;
 use crate::quest::aggregate::Message;
+use crate::quest::entry::Cause;
 use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;
 use crate::quest::refusal::Refusal;
@@ -47,6 +48,8 @@ pub enum Request {
     Attach { after: Option<u64>, session: SessionKey, since: Option<u64> },
     /// To show what a client may see.
     View,
+    /// Never to decide the message of this cause: an operator has dropped it.
+    Drop { cause: Cause, hops: u8 },
 }
 
 /// What it answers.
@@ -59,6 +62,8 @@ pub enum Response {
     Attached(Box<Attached>),
     /// To `View`.
     Viewed(Value),
+    /// To `Drop`: whether there was anything left to drop.
+    Dropped(bool),
 }
 
 /// Where things stand for a player.
@@ -90,6 +95,9 @@ pub enum Undelivered {
     Unavailable,
     /// No answer within the deadline.
     Expired,
+    /// The entity has failed again and again and rests; an operator can see why. Between nodes only from protocol
+    /// version 2 on.
+    Parked,
 }
 
 impl From<Undelivered> for Refusal {
@@ -100,6 +108,9 @@ impl From<Undelivered> for Refusal {
             Undelivered::Moved | Undelivered::Unavailable => {
                 Self::unavailable("the journal cannot be written now; try again in a second")
             }
+            Undelivered::Parked => Self::unavailable(
+                "the server fails at something here and rests before it tries again; try again in a minute",
+            ),
             Undelivered::Expired => {
                 Self::unavailable("no answer in time; try again with the same command id, it will not be done twice")
             }
@@ -201,7 +212,7 @@ impl Router {
     pub async fn send(&self, to: EntityId, message: Message) -> Result<Option<Value>, Undelivered> {
         match self.ask(to, Request::Decide(message)).await? {
             Response::Decided(answer) => Ok(answer),
-            Response::Attached(_) | Response::Viewed(_) => Err(Undelivered::Unavailable),
+            Response::Attached(_) | Response::Viewed(_) | Response::Dropped(_) => Err(Undelivered::Unavailable),
         }
     }
 
@@ -249,7 +260,7 @@ impl Request {
     pub fn may_be_repeated(&self) -> bool {
         match self {
             Self::Decide(message) => message.may_be_repeated(),
-            Self::Attach { .. } | Self::View => true,
+            Self::Attach { .. } | Self::View | Self::Drop { .. } => true,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::limits::Admitted;
 use super::listener::{Edge, HttpIo};
 use super::live::Shared;
 use super::phones;
+use super::operators;
 use super::problem::{self, Problem};
 use super::wake::WakeData;
 use crate::actors::cards::Overview;
@@ -164,6 +165,7 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .service(web::resource("/v1/reviews").post(review))
         .service(web::resource("/v1/wake").get(wake))
         .configure(phones::routes)
+        .configure(operators::routes)
         .configure(console::routes);
 }
 

@@ -55,6 +55,7 @@ impl Metrics {
         one("connections", "gauge", "Open connections, sockets and HTTP.", &self.admission.open());
         one("sessions", "gauge", "Live sessions.", &counts.sessions);
         one("entities", "gauge", "Awake entities.", &counts.entities);
+        one("parked_entities", "gauge", "Entities that panic and are parked.", &counts.parked);
         one("fixes_total", "counter", "Fixes judged.", &counts.fixes);
         one("entries_total", "counter", "Journal entries committed.", &counts.entries);
         one("refused_total", "counter", "Connections refused.", &self.refused.load(Ordering::Relaxed));
@@ -89,10 +90,11 @@ mod tests {
     fn page_is_prometheus_text() {
         let metrics = Metrics::new(Admission::new(1, 1));
         metrics.closed(Close::SLOW);
-        let page = metrics.page(&Counts { sessions: 3, notice_p99_ms: 12.5, ..Counts::default() }, true);
+        let page = metrics.page(&Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, ..Counts::default() }, true);
         for line in [
             "waystone_ready 1",
             "waystone_sessions 3",
+            "waystone_parked_entities 2",
             "waystone_closed_total{code=\"3008\"} 1",
             "waystone_trial_differences_total{kind=\"stricter\"} 0",
             "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",

@@ -22,6 +22,7 @@ mod limits;
 pub mod listener;
 mod live;
 mod metrics;
+mod operators;
 mod outbound;
 pub mod phones;
 mod problem;

@@ -202,6 +202,7 @@ pub(super) fn entry(seq: u64) -> Entry {
         notices: Vec::new(),
         reply: None,
         awards: Vec::new(),
+        dropped: false,
     }
 }
 

@@ -29,6 +29,9 @@ const ANSWERS_KEPT: usize = 64;
 /// only an area that keeps stock for thousands of teams hears from more.
 const SENDERS_KEPT: usize = 1_024;
 
+/// What is kept as the answer to a command that an operator has dropped; no command's own answer is a bare text.
+const DROPPED: &str = "dropped";
+
 /// A message to an entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -139,7 +142,7 @@ impl Aggregate {
 
     /// Decides a message at a time. An error is a refusal to a client: nothing has happened.
     pub fn decide(&self, now: Timestamp, catalog: &Catalog, message: &Message) -> Result<Decision, Refusal> {
-        if let Some(answer) = self.recognize(message)? {
+        if let Some(answer) = self.recognize(message.cause.as_ref())? {
             return Ok(Decision::Nothing(answer));
         }
         let decided = if message.hops > HOPS_MAX {
@@ -166,7 +169,26 @@ impl Aggregate {
             notices: outcome.notices,
             reply: outcome.reply,
             awards: outcome.awards,
+            dropped: false,
         })))
+    }
+
+    /// Decides that a message will not be decided, since nobody can: an operator drops it. `None`: it was taken in
+    /// before, so nothing is left of it to drop.
+    pub fn drop_message(&self, now: Timestamp, cause: &Cause, hops: u8) -> Option<Entry> {
+        let new = self.recognize(Some(cause)).is_ok_and(|answer| answer.is_none());
+        new.then(|| Entry {
+            seq: self.seq + 1,
+            at: now,
+            cause: Some(cause.clone()),
+            hops,
+            events: Vec::new(),
+            out: Vec::new(),
+            notices: Vec::new(),
+            reply: None,
+            awards: Vec::new(),
+            dropped: true,
+        })
     }
 
     /// Takes in an entry that the journal has. Entries come in order; another is a fault of the caller.
@@ -180,7 +202,10 @@ impl Aggregate {
                 self.forget_the_longest_silent();
             }
             Some(cause @ Cause::Client { fingerprint, .. }) => {
-                let answer = entry.reply.clone().unwrap_or(Value::Null);
+                let answer = match entry.dropped {
+                    true => DROPPED.into(),
+                    false => entry.reply.clone().unwrap_or(Value::Null),
+                };
                 self.answers.push_back((cause.key(), *fingerprint, answer));
                 if self.answers.len() > ANSWERS_KEPT {
                     self.answers.pop_front();
@@ -223,8 +248,8 @@ impl Aggregate {
     }
 
     /// The answer to a message that was taken in before.
-    fn recognize(&self, message: &Message) -> Result<Option<Option<Value>>, Refusal> {
-        match &message.cause {
+    fn recognize(&self, cause: Option<&Cause>) -> Result<Option<Option<Value>>, Refusal> {
+        match cause {
             Some(Cause::Message(id)) => {
                 let heard = self.heard.get(&id.sender).is_some_and(|(seq, n, _)| (*seq, *n) >= (id.seq, id.n));
                 Ok(heard.then_some(None))
@@ -232,6 +257,9 @@ impl Aggregate {
             Some(cause @ Cause::Client { fingerprint, .. }) => {
                 let key = cause.key();
                 match self.answers.iter().find(|(known, ..)| *known == key) {
+                    Some((_, known, answer)) if known == fingerprint && answer == DROPPED => Err(Refusal::dropped(
+                        "the server failed at this command and an operator has dropped it; it was not done",
+                    )),
                     Some((_, known, answer)) if known == fingerprint => Ok(Some(Some(answer.clone()))),
                     Some(_) => Err(Refusal::command_conflict(
                         "this command id was used for another command; make a new id for each",

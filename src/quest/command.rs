@@ -31,6 +31,33 @@ pub enum Command {
     Wake,
 }
 
+impl Command {
+    /// Its name for people, like `team.say`: what it is, and nothing of what it bears.
+    pub fn name(&self) -> String {
+        fn walk(value: &serde_json::Value, depth: usize, name: &mut String) {
+            let (key, inner) = match value {
+                serde_json::Value::String(key) => (key, None),
+                serde_json::Value::Object(fields) => match fields.iter().next() {
+                    Some((key, inner)) => (key, Some(inner)),
+                    None => return,
+                },
+                _ => return,
+            };
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.push_str(key);
+            if let Some(inner) = inner.filter(|_| depth > 1) {
+                walk(inner, depth - 1, name);
+            }
+        }
+        let mut name = String::new();
+        // A command is stored as its kind around its verb; what is inside the verb is not looked at.
+        walk(&serde_json::to_value(self).unwrap_or_default(), 2, &mut name);
+        name
+    }
+}
+
 /// What the fence engine saw of a player at a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -79,4 +79,7 @@ pub struct Entry {
     /// Natural keys of the awards among the events: each at most once in this entity's stream.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awards: Vec<String>,
+    /// An operator has dropped the message, since nobody could decide it: nothing came of it, and nothing will.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
 }

@@ -55,7 +55,7 @@ refusals! {
     bad_fix = 1001 "bad_fix" false;
     /// The fix is from the future: the phone's clock is wrong.
     fix_from_future = 1002 "fix_from_future" false;
-    /// The journal or the owner of the entity cannot be reached now; nothing was done or it will be recognised when repeated.
+    /// The journal or the owner of the entity cannot be reached now, or it is parked; nothing was done or it will be recognised when repeated.
     unavailable = 1003 "unavailable" true;
     /// The entity has too much to do; ask again.
     busy = 1004 "busy" true;
@@ -63,6 +63,8 @@ refusals! {
     command_conflict = 1005 "command_conflict" false;
     /// No fix of yours has counted since you connected.
     no_fix = 1006 "no_fix" true;
+    /// An operator has dropped the command, since the server failed at it: it was not done and will not be.
+    dropped = 1007 "dropped" false;
 
     /// No quest of that name is published.
     unknown_quest = 1101 "unknown_quest" false;

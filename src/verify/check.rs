@@ -90,6 +90,7 @@ impl<'a> Check<'a> {
     pub fn take(&mut self, shard: Shard, stored: &Stored) {
         let Stored { entity: id, offset, epoch, entry } = stored;
         self.verdict.entries += 1;
+        self.verdict.dropped += u64::from(entry.dropped);
         self.verdict.awards += entry.awards.len() as u64;
         if *offset != self.offset + 1 {
             let message = format!("offset {offset} of shard {} follows {}", shard.number(), self.offset);
@@ -105,6 +106,7 @@ impl<'a> Check<'a> {
             let message = format!("it is stored in shard {}, not {}", shard.number(), Shard::of(id).number());
             self.verdict.differ(id, entry.seq, "shard", message);
         }
+        self.parts.of_anyone(id, entry);
         let hand = self.hands.entry(id.clone()).or_insert_with(|| Hand::new(id));
         hand.number(id, (entry, *epoch), &mut self.verdict);
         if let (Fold::Player(fold), Some(trial)) = (&hand.fold, &mut self.trial) {
@@ -147,7 +149,7 @@ impl<'a> Check<'a> {
             trial.entry(id, entry, &mut self.verdict);
         }
         if let Some(Cause::Message(cause)) = &entry.cause
-            && let Err(message) = self.letters.heard(cause, id, entry.seq, got)
+            && let Err(message) = self.letters.heard(cause, id, entry, got)
         {
             self.verdict.differ(id, entry.seq, "order", message);
         }
@@ -251,6 +253,10 @@ impl Hand {
         let sound = entry.events.iter().all(own);
         if !sound {
             verdict.differ(id, entry.seq, "kind", "it bears a fact of another kind of entity".to_owned());
+        }
+        let bare = entry.events.is_empty() && entry.out.is_empty() && entry.notices.is_empty();
+        if entry.dropped && !(bare && entry.awards.is_empty() && entry.cause.is_some()) {
+            verdict.differ(id, entry.seq, "kind", "its message was dropped, and yet it brought something".to_owned());
         }
         if entry.events.windows(2).any(|pair| pair[0] == pair[1]) {
             verdict.differ(id, entry.seq, "kind", "it bears a fact twice".to_owned());

@@ -6,7 +6,7 @@
 
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, QuestId, TeamId, stable_hash};
-use crate::quest::entry::MessageId;
+use crate::quest::entry::{Entry, MessageId};
 use crate::verify::verdict::Verdict;
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,6 +36,8 @@ struct Heard {
     by: EntityId,
     seq: u64,
     got: Vec<Due>,
+    /// An operator has dropped it: it brought nothing.
+    dropped: bool,
 }
 
 /// Both sides of all letters.
@@ -67,7 +69,7 @@ impl Letters {
     }
 
     /// Notes a letter as heard; an error says why it cannot have been.
-    pub fn heard(&mut self, id: &MessageId, by: &EntityId, seq: u64, got: Vec<Due>) -> Result<(), String> {
+    pub fn heard(&mut self, id: &MessageId, by: &EntityId, entry: &Entry, got: Vec<Due>) -> Result<(), String> {
         let lane = (id.sender.clone(), by.clone());
         let (last, this) = (self.last.get(&lane).copied(), (id.seq, id.n));
         if last.is_some_and(|last| last >= this) {
@@ -78,7 +80,7 @@ impl Letters {
         if done {
             self.sent.remove(id);
         } else {
-            self.heard.insert(id.clone(), Heard { by: by.clone(), seq, got });
+            self.heard.insert(id.clone(), Heard { by: by.clone(), seq: entry.seq, got, dropped: entry.dropped });
         }
         Ok(())
     }
@@ -142,6 +144,9 @@ impl Letters {
         if sent.to != heard.by {
             let message = format!("it hears message {}.{} of {}, which was for {}", id.seq, id.n, id.sender, sent.to);
             verdict.differ(&heard.by, heard.seq, "unsent", message);
+            return;
+        }
+        if heard.dropped {
             return;
         }
         let mut got = heard.got.clone();

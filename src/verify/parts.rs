@@ -10,7 +10,7 @@ use crate::quest::definition::Verb;
 use crate::quest::entry::{Cause, Entry, MessageId};
 use crate::quest::event::{Event, PlayerEvent, RegionEvent, TeamEvent};
 use crate::verify::verdict::Verdict;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 /// What a letter says that its reader must make a fact of its own.
@@ -37,6 +37,8 @@ impl fmt::Display for Part {
 pub(super) struct Parts {
     sent: HashMap<MessageId, Part>,
     heard: HashMap<MessageId, Heard>,
+    /// Who lacks a message that an operator has dropped: what comes later may mean nothing to them.
+    lacking: HashSet<EntityId>,
 }
 
 /// What a team made of a member's letter.
@@ -140,7 +142,17 @@ impl Parts {
         }
     }
 
-    fn hear(&mut self, message: &MessageId, heard: Heard, verdict: &mut Verdict) {
+    /// An entry of anyone; before what it says is looked at.
+    pub fn of_anyone(&mut self, id: &EntityId, entry: &Entry) {
+        if entry.dropped {
+            self.lacking.insert(id.clone());
+        }
+    }
+
+    fn hear(&mut self, message: &MessageId, mut heard: Heard, verdict: &mut Verdict) {
+        if self.lacking.contains(&heard.by) {
+            heard.could.clear();
+        }
         match self.sent.remove(message) {
             Some(part) => compare(message, &part, &heard, verdict),
             None if heard.counted.is_some() || !heard.could.is_empty() => {

@@ -128,6 +128,12 @@ impl<'a> Trial<'a> {
         if let Some((other, seq)) = self.met.insert((player, cmd), (id.clone(), entry.seq)) {
             differ(call.asked, "twice", format!("command {name} is done here and at {other} entry {seq}"));
         }
+        if entry.dropped {
+            if let Some((_, place)) = call.done {
+                differ(place, "acknowledged", format!("command {name} was answered, and an operator has dropped it"));
+            }
+            return;
+        }
         if !call.prints.is_empty() && !call.prints.contains(fingerprint) {
             differ(call.asked, "content", format!("command {name} is done as one of another content"));
         }

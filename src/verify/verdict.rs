@@ -15,6 +15,8 @@ pub struct Verdict {
     pub awards: u64,
     /// Messages sent that their receivers have not heard yet.
     pub pending: u64,
+    /// Messages that operators have dropped.
+    pub dropped: u64,
     /// How much of a history was compared, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Counted>,
@@ -46,9 +48,12 @@ impl Verdict {
 
     /// For people.
     pub fn render(&self) -> String {
-        let Self { entities, entries, awards, pending, history, differences } = self;
+        let Self { entities, entries, awards, pending, dropped, history, differences } = self;
         let mut text =
             format!("{entities} entities, {entries} entries, {awards} awards, {pending} messages pending\n");
+        if *dropped > 0 {
+            let _ = writeln!(text, "{dropped} messages dropped by operators, and whatever they would have brought");
+        }
         if let Some(Counted { clients, connections, commands, told, seen }) = history {
             let _ = writeln!(
                 text,

@@ -343,6 +343,7 @@ fn append(entity: &EntityId, seq: u64) -> Append {
         notices: Vec::new(),
         reply: None,
         awards: Vec::new(),
+        dropped: false,
     };
     Append { entity: entity.clone(), entry, wake: None }
 }

@@ -249,6 +249,10 @@ static WITNESS: LazyLock<()> = LazyLock::new(|| {
 static FAULTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn note(fault: String) {
+    // What a test has planted itself.
+    if fault.contains("planted poison") {
+        return;
+    }
     FAULTS.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
 }
 

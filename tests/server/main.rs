@@ -11,6 +11,7 @@ mod helsinki;
 mod meeting;
 mod phone;
 mod phones;
+mod poison;
 mod sleeping;
 mod team_life;
 mod tracks;

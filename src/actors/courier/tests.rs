@@ -73,6 +73,7 @@ impl Desk {
             notices: Vec::new(),
             reply: None,
             awards: Vec::new(),
+            dropped: false,
         };
         let append = Append { entity: entity.clone(), entry: entry.clone(), wake: None };
         let offset = self.journal.append(append).await.expect("memory takes it");

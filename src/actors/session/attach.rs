@@ -53,7 +53,13 @@ impl SessionState {
                 drop(permit);
                 let attached = match asked {
                     Ok(Response::Attached(attached)) => Some(attached),
-                    Err(Undelivered::Moved | Undelivered::Busy | Undelivered::Unavailable | Undelivered::Expired) => {
+                    Err(
+                        Undelivered::Moved
+                        | Undelivered::Busy
+                        | Undelivered::Unavailable
+                        | Undelivered::Parked
+                        | Undelivered::Expired,
+                    ) => {
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(PAUSE_MAX);
                         continue;
