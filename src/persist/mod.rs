@@ -21,6 +21,7 @@ use rand::rngs::OsRng;
 use std::fmt::Debug;
 use tokio::sync::broadcast;
 
+pub mod commons;
 mod desk;
 mod health;
 mod job;
