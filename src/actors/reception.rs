@@ -5,6 +5,7 @@
 
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
+use crate::actors::survey;
 use crate::actors::wake::elsewhere;
 use crate::cluster::link::{Call, Handler, NodeQuestion, Note, Ownership, Reply};
 use crate::cluster::member::NodeId;
@@ -60,10 +61,12 @@ impl Handler for Reception {
         // Whoever waits no longer drops this: the link keeps the deadline.
         match call {
             Call::Entity { to, epoch, request } => self.entity(to, epoch, request).boxed(),
+            Call::Node(NodeQuestion::Overview { heard }) => {
+                ready(Reply::Node(survey::answer(&self.node, heard))).boxed()
+            }
             Call::Node(NodeQuestion::Wake { player, max, session }) => {
                 async move { Reply::Node(elsewhere::answer(&self.node, player, max, session).await) }.boxed()
             }
-            // Nobody asks yet: consoles and operators see one node.
             Call::Node(_) => ready(Reply::Node(Value::Null)).boxed(),
         }
     }

@@ -37,8 +37,8 @@ pub enum Call {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeQuestion {
-    /// What its console shows at the start.
-    Overview,
+    /// Its part of what a console shows, with the happenings after so many that were heard of it.
+    Overview { heard: u64 },
     /// Which of its entities are parked.
     Parked,
     /// Let a parked entity try again; `drop`: without the message that it died of.

@@ -199,6 +199,8 @@ fn public(quest: &Value) -> Value {
 
 async fn overview(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     operator(&state, &request)?;
+    let looker = state.edge.game.look();
+    looker.refresh().await;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&*state.overview()))
 }
 
@@ -226,7 +228,8 @@ fn bearer(state: &State, request: &HttpRequest) -> Result<Identity, Problem> {
 
 /// Whether a request is an operator's: by the console's cookie, or by a token.
 pub(super) fn operator(state: &State, request: &HttpRequest) -> Result<(), Problem> {
-    if state.console.as_ref().is_some_and(|console| console.session(request).is_some()) {
+    let now = state.edge.clock.now();
+    if state.console.as_ref().is_some_and(|console| console.session(request, now).is_some()) {
         return Ok(());
     }
     match bearer(state, request)?.role {

@@ -13,4 +13,5 @@ mod phone;
 mod sleeping;
 mod team_life;
 mod tracks;
+mod two_nodes;
 mod wire;
