@@ -1,4 +1,5 @@
-//! What is made from secrets: the key of a console's one-time link, and the codes that hang at scan steps.
+//! What is made from secrets: the key of a console's one-time link, what proves its cookies, and the codes that hang at
+//! scan steps.
 //! There is no default secret anywhere; the data folder's own is `config`'s to read.
 
 use crate::ids::{QuestId, StepId};
@@ -21,6 +22,13 @@ pub fn link_key() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What proves the console's cookies: made from the server's secret, so that all nodes of a cluster have the same.
+pub fn cookie_secret(secret: &Secret) -> Secret {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose()).expect("HMAC takes a key of any length");
+    mac.update(b"console/cookies");
+    Secret::new(mac.finalize().into_bytes().to_vec())
+}
+
 /// The code that hangs at a scan step: HMAC-SHA-256 of quest and step under the server's secret, shortened.
 pub fn scan_code(secret: &Secret, quest: &QuestId, step: &StepId) -> String {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose()).expect("HMAC takes a key of any length");
@@ -40,5 +48,6 @@ mod tests {
         assert_eq!(scan_code(&secret, &quest, &a), scan_code(&secret, &quest, &a));
         assert_ne!(scan_code(&secret, &quest, &a), scan_code(&secret, &quest, &b));
         assert_ne!(scan_code(&secret, &quest, &a), scan_code(&Secret::new([2; 32]), &quest, &a));
+        assert_ne!(cookie_secret(&secret), cookie_secret(&Secret::new([2; 32])));
     }
 }

@@ -6,13 +6,16 @@ use crate::quest::evidence::Evidence;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What a console shows at its start.
+/// What a console shows at its start: of the whole cluster, if the node is a member of one.
 #[derive(Debug, Clone, Serialize)]
 pub struct Overview {
-    /// The node's name.
+    /// The name of the node that serves it.
     pub node: String,
+    /// The nodes of the cluster, by name; none for a single server.
+    pub nodes: Vec<NodeCard>,
     /// Published quests, each with its places (GeoJSON outlines) and steps.
     pub quests: Vec<Value>,
     /// Teams with members, score, steps done and open for each run.
@@ -29,8 +32,35 @@ pub struct Overview {
     pub counts: Counts,
 }
 
-/// A team on the console.
+/// A node of a cluster on the console.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeCard {
+    /// Its name.
+    pub name: String,
+    /// How it stands, as the node sees it that serves the console.
+    pub state: NodeState,
+    /// Shards that it owns; those of a node that is down are served again when they are another's.
+    pub shards: u32,
+    /// Live sessions, as it said last.
+    pub sessions: u64,
+}
+
+/// How a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// It lives and answers.
+    Up,
+    /// It is ending, and hands its shards over.
+    Draining,
+    /// It lives by the database, and does not answer.
+    Silent,
+    /// Its lease has ended.
+    Down,
+}
+
+/// A team on the console.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TeamCard {
     /// Which.
     pub id: TeamId,
@@ -51,7 +81,7 @@ pub struct TeamCard {
 }
 
 /// A limited reward on the console.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StockCard {
     /// The quest.
     pub quest: QuestId,
@@ -64,7 +94,7 @@ pub struct StockCard {
 }
 
 /// A photo that waits for a verdict.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReviewCard {
     /// Whose.
     pub player: PlayerId,
@@ -94,12 +124,12 @@ pub struct PlayerDot {
 }
 
 /// One line of the console's stream.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Happening {
     /// When.
     pub at: Timestamp,
     /// `entered`, `left`, `step`, `badge`, `code`, `started`, `finished`, `photo`, `hint`, `points`, `team`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// A sentence for people.
     pub text: String,
     /// Who, if one player.
@@ -120,7 +150,7 @@ pub struct Happening {
 }
 
 /// Counters since the start; the console turns them into rates.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Fixes judged.
     pub fixes: u64,
@@ -138,4 +168,19 @@ pub struct Counts {
     pub notice_p99_ms: f64,
     /// Fixes that the plausibility rules on trial judge otherwise, in the order of `Difference::ALL`.
     pub trials: [u64; 4],
+}
+
+impl Counts {
+    /// Takes another node's into the sum; of latencies the worse one counts.
+    pub fn add(&mut self, other: &Self) {
+        self.fixes += other.fixes;
+        self.entries += other.entries;
+        self.sessions += other.sessions;
+        self.entities += other.entities;
+        self.notice_p50_ms = self.notice_p50_ms.max(other.notice_p50_ms);
+        self.notice_p99_ms = self.notice_p99_ms.max(other.notice_p99_ms);
+        for (sum, count) in self.trials.iter_mut().zip(other.trials) {
+            *sum += count;
+        }
+    }
 }

@@ -10,9 +10,10 @@ use crate::actors::contract::{CloseReason, FixReply, Hello, Sink, StreamPosition
 use crate::actors::live_session::{self, Judged, SessionAnswer};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
-use crate::actors::posted::Posted;
 use crate::actors::operator::{self, ParkedEverywhere, Unparked};
+use crate::actors::posted::Posted;
 use crate::actors::session::{SessionActor, SessionArguments};
+use crate::actors::survey::{self, Looker};
 use crate::cluster::link::{SessionKey, SessionQuestion};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::faults::{self, Bug};
@@ -158,34 +159,47 @@ impl Game {
         &self.posted
     }
 
-    /// Everything a console shows at its start.
+    /// Everything a console shows at its start: of other nodes what they said last, which a [`Looker`] renews.
     pub fn overview(&self) -> Overview {
         let stock = self.node.overview.stock();
         let content = self.node.world.content();
         let quests = content.catalog.all_latest().into_iter().map(|quest| view::quest(quest)).collect();
-        let (players, counts) = (self.players(), self.counts());
+        let (players, counts) = (self.node.positions.all(), self.counts());
         let board = self.node.overview.lock();
-        Overview {
+        let mut overview = Overview {
             node: self.name.to_string(),
+            nodes: Vec::new(),
             quests,
-            teams: board.teams.values().filter(|team| !team.members.is_empty()).cloned().collect(),
+            teams: board.shown_teams(),
             stock,
             reviews: board.reviews.values().cloned().collect(),
             players,
-            recent: board.recent.iter().cloned().collect(),
+            recent: board.after(0),
             counts,
-        }
+        };
+        drop(board);
+        self.node.survey.complete(&mut overview, &self.node);
+        overview
     }
 
-    /// Where live players are now, for the operator.
-    pub fn players(&self) -> Vec<PlayerDot> {
-        self.node.positions.all()
+    /// Has other nodes asked for their parts of the overview, while somebody looks.
+    pub fn look(&self) -> Looker {
+        Looker::new(Arc::clone(&self.node))
     }
 
-    /// Counters since the start.
+    /// Where live players are now, on whichever node, for the operator; and the sum of all nodes' counters.
+    pub fn dots(&self) -> (Vec<PlayerDot>, Counts) {
+        self.node.survey.dots(&self.node)
+    }
+
+    /// Counters of this node since the start.
     pub fn counts(&self) -> Counts {
-        let counts = self.node.counters.read(self.node.sessions.len());
-        Counts { parked: self.node.parked.count() as u64, ..counts }
+        survey::counts(&self.node)
+    }
+
+    /// What happens on other nodes from now on, while somebody looks.
+    pub fn watch_others(&self) -> broadcast::Receiver<Arc<Happening>> {
+        self.node.survey.watch()
     }
 
     /// What happens from now on, for consoles; a slow reader loses the oldest and is told how many.

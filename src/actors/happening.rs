@@ -26,7 +26,7 @@ pub fn of(stored: &Stored, catalog: &Catalog, name: &dyn Fn(&TeamId) -> String) 
 }
 
 fn line(at: Timestamp, kind: &'static str, text: String) -> Happening {
-    Happening { at, kind, text, player: None, team: None, quest: None, step: None, why: None }
+    Happening { at, kind: kind.into(), text, player: None, team: None, quest: None, step: None, why: None }
 }
 
 fn title(catalog: &Catalog, quest: &QuestId, step: &StepId) -> String {

@@ -175,6 +175,7 @@ impl Keeper {
         let rows = Shard::all().zip(&view.owners);
         let news = rows.map(|(shard, owner)| Ownership { shard, node: owner.node.clone(), epoch: owner.epoch });
         self.shelf.node.router.table().learn(news);
+        self.shelf.node.survey.members(view);
         let states = self.peers.states().borrow().clone();
         let members = view.members.iter().filter(|(node, _)| **node != view.me);
         let mut aims: BTreeMap<NodeId, (String, String)> = members

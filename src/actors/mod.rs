@@ -38,5 +38,6 @@ pub mod shard;
 pub mod shards;
 pub mod start;
 pub mod supervisor;
+pub mod survey;
 pub mod wake;
 pub mod world;

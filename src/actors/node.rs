@@ -13,6 +13,7 @@ use crate::actors::ownership::Ownership;
 use crate::actors::parked::Parked;
 use crate::actors::positions::Positions;
 use crate::actors::sessions::Sessions;
+use crate::actors::survey::Survey;
 use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::link::{Note, SessionKey};
@@ -65,6 +66,8 @@ pub struct Node {
     pub world: World,
     /// The projection for people.
     pub overview: Arc<OverviewBoard>,
+    /// What other nodes say of their parts.
+    pub survey: Survey,
     /// Where live players are.
     pub positions: Arc<Positions>,
     /// Which members of a team are together.
@@ -100,6 +103,7 @@ impl Node {
             world,
             channels: Arc::new(Channels::new(Arc::clone(&overview), Arc::clone(&positions))),
             overview,
+            survey: Survey::default(),
             positions,
             meetings: Meetings::default(),
             parked: Parked::default(),

@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 /// Happenings kept for a console that opens.
-const RECENT_KEPT: usize = 200;
+pub const RECENT_KEPT: usize = 200;
 /// Happenings that a slow console may be behind before it loses the oldest.
-const WATCH_QUEUE: usize = 512;
+pub const WATCH_QUEUE: usize = 512;
 /// Photos that may wait; more are still in their players' states.
 const REVIEWS_MAX: usize = 1_000;
 
@@ -43,6 +43,8 @@ pub struct Board {
     pub reviews: BTreeMap<(PlayerId, QuestId, StepId), ReviewCard>,
     /// The latest happenings, oldest first.
     pub recent: VecDeque<Arc<Happening>>,
+    /// How many there have been since the start; the last one bears this number.
+    pub told: u64,
     /// The last entry of each entity that was taken in.
     taken: HashMap<EntityId, u64>,
 }
@@ -68,6 +70,7 @@ impl OverviewBoard {
                 board.recent.pop_front();
             }
             board.recent.push_back(Arc::clone(&happening));
+            board.told += 1;
             // No console is open: nobody hears it.
             self.stream.send(happening).unwrap_or_default();
         }
@@ -121,6 +124,17 @@ impl OverviewBoard {
 }
 
 impl Board {
+    /// Teams that have members.
+    pub fn shown_teams(&self) -> Vec<TeamCard> {
+        self.teams.values().filter(|team| !team.members.is_empty()).cloned().collect()
+    }
+
+    /// Those of the latest happenings that came after so many had come.
+    pub fn after(&self, heard: u64) -> Vec<Arc<Happening>> {
+        let new = usize::try_from(self.told.saturating_sub(heard)).unwrap_or(usize::MAX);
+        self.recent.iter().skip(self.recent.len().saturating_sub(new)).cloned().collect()
+    }
+
     fn project(&mut self, state: &Aggregate) {
         let taken = self.taken.entry(state.id.clone()).or_default();
         if *taken >= state.seq {

@@ -7,6 +7,7 @@ use crate::actors::live_session;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
 use crate::actors::operator;
+use crate::actors::survey;
 use crate::cluster::link::{Call, Handler, LinkState, NodeQuestion, Note, Ownership, Reply};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::{Request, Undelivered};
@@ -84,8 +85,9 @@ impl Handler for Reception {
                 Reply::Node(json(&done))
             }
             .boxed(),
-            // Nobody asks yet: consoles see one node.
-            Call::Node(NodeQuestion::Overview) => ready(Reply::Node(Value::Null)).boxed(),
+            Call::Node(NodeQuestion::Overview { heard }) => {
+                ready(Reply::Node(survey::answer(&self.node, heard))).boxed()
+            }
         }
     }
 

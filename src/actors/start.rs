@@ -13,6 +13,7 @@ use crate::actors::node::Node;
 use crate::actors::reception::Reception;
 use crate::actors::shards::Shards;
 use crate::actors::supervisor::Supervisor;
+use crate::actors::survey;
 use crate::actors::world::World;
 use crate::clock::Clock;
 use crate::cluster::link::{Handler, LinkState, Peers};
@@ -105,6 +106,7 @@ impl Joining {
     pub fn join(self, peers: Arc<dyn Peers>, publish: PublishNew) -> RunningNode {
         let Self { node, shelf, members } = self;
         node.router.join(Arc::clone(&peers));
+        node.tasks.spawn(survey::run(Arc::clone(&node)));
         let keeper = Keeper::new(shelf.clone(), members, peers, publish).start();
         RunningNode { node, shelf, keeper: Some(keeper) }
     }

@@ -178,15 +178,20 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     edge.connections_max = config.http.connections_max;
     edge.connections_per_ip_max = config.http.connections_per_address_max;
     edge.drain_deadline = config.drain.deadline;
+    // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
+    let codes = config::data_key(&config.store.data)?;
     let link = keys::link_key();
-    edge.console = Some(ConsoleConfig { key: Secret::new(link.as_bytes()), map: None, companion: None });
+    edge.console = Some(ConsoleConfig {
+        key: Secret::new(link.as_bytes()),
+        cookies: keys::cookie_secret(&codes),
+        map: None,
+        companion: None,
+    });
     let mut quests = Vec::with_capacity(config.quests.files.len());
     for path in &config.quests.files {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         quests.push(QuestSource { name: path.display().to_string(), text });
     }
-    // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
-    let codes = config::data_key(&config.store.data)?;
     let place = Place::new(&config.store.data, config.store.postgres.as_deref());
     let started = match config.cluster.membership() {
         None => app::start(&place, &codes, &quests, auth, edge).await,

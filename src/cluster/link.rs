@@ -25,7 +25,6 @@ use tokio::sync::watch;
 
 /// What one node asks of another.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all calls are of the large kind")]
 pub enum Call {
     /// Something of an entity that the other owns, as the asker believes, in this epoch.
     Entity { to: EntityId, epoch: u64, request: Request },
@@ -37,8 +36,8 @@ pub enum Call {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeQuestion {
-    /// What its console shows at the start.
-    Overview,
+    /// Its part of what a console shows, with the happenings after so many that were heard of it.
+    Overview { heard: u64 },
     /// Which of its entities are parked.
     Parked,
     /// Let a parked entity try again; `drop`: without the message that it died of.

@@ -95,8 +95,12 @@ pub async fn start(settings: &Settings) -> Result<Demo, DemoError> {
     let (companion, wishes) = mpsc::channel(COMPANIONS_QUEUE);
     let mut edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port)));
     let link = keys::link_key();
-    edge.console =
-        Some(ConsoleConfig { key: Secret::new(link.as_bytes()), map: Some(MAP), companion: Some(companion) });
+    edge.console = Some(ConsoleConfig {
+        key: Secret::new(link.as_bytes()),
+        cookies: keys::cookie_secret(&secret),
+        map: Some(MAP),
+        companion: Some(companion),
+    });
     let clock = Clock::system();
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock.clone());
     let built_in = || QuestSource { name: "quests/helsinki.yaml".to_owned(), text: QUEST.to_owned() };

@@ -1,27 +1,27 @@
 //! The operator's console: a one-time link opens it, a cookie keeps it open, everything it needs is in the binary.
 //!
-//! No password to choose or forget: whoever started the server has the link from its terminal, and it works once.
-//! Promise: key and cookie are compared in constant time, live in memory only and appear in no log.
+//! No password to choose or forget: whoever started the server has the link from its terminal, and it works once on
+//! each node. The cookie is good for all nodes that share the secret, and for twelve hours.
+//! Promise: key and cookie are compared in constant time, are stored nowhere and appear in no log.
 
 use super::auth::Secret;
 use super::console_assets;
+use super::console_cookie::Cookies;
 use super::http::{State, html, operator};
 use super::live;
 use super::problem::Problem;
 use crate::ids::{PlayerId, QuestId};
+use crate::units::Timestamp;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
-/// Consoles that may be open; the oldest gives way.
-const SESSIONS_MAX: usize = 16;
 /// How long the operator's own avatar may play on one token; the page asks for the next one in time.
 const AVATAR_TTL: Duration = Duration::from_secs(15 * 60);
 const COOKIE: &str = "waystone_console";
@@ -31,6 +31,8 @@ const COOKIE: &str = "waystone_console";
 pub struct ConsoleConfig {
     /// The key of the one-time link.
     pub key: Secret,
+    /// What proves cookies; all nodes of a cluster have the same.
+    pub cookies: Secret,
     /// The map, as gzipped GeoJSON.
     pub map: Option<&'static [u8]>,
     /// Where to ask for a companion in a demo; `None` without one.
@@ -50,59 +52,37 @@ pub struct CompanionRequest {
 pub(super) struct Console {
     config: ConsoleConfig,
     key: Mutex<Option<Secret>>,
-    sessions: Mutex<VecDeque<ConsoleSession>>,
+    cookies: Cookies,
     readers: Arc<Semaphore>,
-}
-
-#[derive(Debug)]
-struct ConsoleSession {
-    id: Secret,
-    avatar: PlayerId,
 }
 
 impl Console {
     pub(super) fn new(config: ConsoleConfig) -> Self {
         let key = Mutex::new(Some(config.key.clone()));
-        Self { config, key, sessions: Mutex::default(), readers: Arc::new(Semaphore::new(live::READERS_MAX)) }
+        let cookies = Cookies::new(config.cookies.clone());
+        Self { config, key, cookies, readers: Arc::new(Semaphore::new(live::READERS_MAX)) }
     }
 
-    /// Spends the key. The id of the new session, or nothing for a wrong or spent key.
-    fn open(&self, key: &str) -> Option<String> {
+    /// Spends the key. The cookie of the new session, or nothing for a wrong or spent key.
+    fn open(&self, key: &str, now: Timestamp) -> Option<String> {
         let mut slot = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if !slot.as_ref()?.matches(key.as_bytes()) {
             return None;
         }
         *slot = None;
         drop(slot);
-        let id = format!("{:064x}", Wide(rand::random()));
         // Letters, digits and a hyphen: always an id.
         let avatar = PlayerId::new(format!("operator-{:08x}", rand::random::<u32>())).ok()?;
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.len() >= SESSIONS_MAX {
-            sessions.pop_front();
-        }
-        sessions.push_back(ConsoleSession { id: Secret::new(id.as_bytes()), avatar });
-        Some(id)
+        Some(self.cookies.issue(&avatar, now))
     }
 
     /// The avatar of the session that a request's cookie proves.
-    pub(super) fn session(&self, request: &HttpRequest) -> Option<PlayerId> {
-        let cookies = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-        let mut ids = cookies.flat_map(|line| line.split(';')).filter_map(|pair| {
+    pub(super) fn session(&self, request: &HttpRequest, now: Timestamp) -> Option<PlayerId> {
+        let lines = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+        let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|pair| {
             pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
         });
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.find_map(|id| sessions.iter().find(|session| session.id.matches(id.as_bytes())))
-            .map(|session| session.avatar.clone())
-    }
-}
-
-/// 256 random bits, shown in hex.
-struct Wide([u128; 2]);
-
-impl std::fmt::LowerHex for Wide {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:032x}{:032x}", self.0[0], self.0[1])
+        cookies.find_map(|cookie| self.cookies.check(cookie, now))
     }
 }
 
@@ -130,10 +110,11 @@ struct OpenQuery {
 
 async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>) -> HttpResponse {
     let Some(console) = &state.console else { return no_console() };
-    match console.open(&query.key) {
-        Some(id) => {
+    let now = state.edge.clock.now();
+    match console.open(&query.key, now) {
+        Some(cookie) => {
             tracing::info!("console opened");
-            let cookie = format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict");
+            let cookie = format!("{COOKIE}={cookie}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", Cookies::age());
             let mut response = redirect();
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -141,7 +122,7 @@ async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>)
             response
         }
         // A second click on the link in the browser that has opened it already.
-        None if console.session(&request).is_some() => redirect(),
+        None if console.session(&request, now).is_some() => redirect(),
         None => locked(),
     }
 }
@@ -164,7 +145,7 @@ fn locked() -> HttpResponse {
 
 async fn asset(state: Data<State>, request: HttpRequest, path: Path<String>) -> Result<HttpResponse, Problem> {
     let Some(console) = &state.console else { return Ok(no_console()) };
-    if console.session(&request).is_none() {
+    if console.session(&request, state.edge.clock.now()).is_none() {
         return Ok(locked());
     }
     let asset = console_assets::find(&path).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
@@ -205,7 +186,7 @@ async fn stream(state: Data<State>, request: HttpRequest) -> Result<HttpResponse
 }
 
 async fn player(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let avatar = state.console.as_ref().and_then(|console| console.session(&request));
+    let avatar = state.console.as_ref().and_then(|console| console.session(&request, state.edge.clock.now()));
     let avatar =
         avatar.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "Open the console by its link first."))?;
     let token = state.edge.auth.mint_player(&avatar, AVATAR_TTL).ok_or_else(|| {
@@ -250,7 +231,8 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn console() -> Console {
-        Console::new(ConsoleConfig { key: Secret::new(*b"one-time-key"), map: None, companion: None })
+        let (key, cookies) = (Secret::new(*b"one-time-key"), Secret::new([1; 32]));
+        Console::new(ConsoleConfig { key, cookies, map: None, companion: None })
     }
 
     fn with_cookie(value: &str) -> HttpRequest {
@@ -258,18 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn key_opens_once() {
-        let console = console();
-        assert_eq!(console.open("wrong"), None);
-        let id = console.open("one-time-key").expect("opens");
-        assert_eq!(id.len(), 64);
-        assert_eq!(console.open("one-time-key"), None, "spent");
-        assert!(console.session(&with_cookie(&format!("a=b; {COOKIE}={id}"))).is_some());
-        for cookie in
-            ["", COOKIE, &format!("{COOKIE}="), &format!("{COOKIE}={}", "0".repeat(64)), &format!("x{COOKIE}={id}")]
-        {
-            assert!(console.session(&with_cookie(cookie)).is_none(), "{cookie}");
+    fn key_opens_once_and_the_cookie_is_good_on_any_node() {
+        let (console, other, now) = (console(), console(), Timestamp::from_millis(1_800_000_000_000));
+        assert_eq!(console.open("wrong", now), None);
+        let cookie = console.open("one-time-key", now).expect("opens");
+        assert_eq!(console.open("one-time-key", now), None, "spent");
+        let request = with_cookie(&format!("a=b; {COOKIE}={cookie}"));
+        let avatar = console.session(&request, now).expect("an operator");
+        assert_eq!(other.session(&request, now), Some(avatar));
+        for line in ["", COOKIE, &format!("{COOKIE}="), &format!("{COOKIE}=0"), &format!("x{COOKIE}={cookie}")] {
+            assert!(console.session(&with_cookie(line), now).is_none(), "{line}");
         }
-        assert!(!format!("{console:?}").contains(&id));
+        assert!(!format!("{console:?}").contains(&cookie));
     }
 }

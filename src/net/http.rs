@@ -11,8 +11,8 @@ use super::handshake::Prefixed;
 use super::limits::Admitted;
 use super::listener::{Edge, HttpIo};
 use super::live::Shared;
-use super::phones;
 use super::operators;
+use super::phones;
 use super::problem::{self, Problem};
 use super::wake::WakeData;
 use crate::actors::cards::Overview;
@@ -204,6 +204,8 @@ fn public(quest: &Value) -> Value {
 
 async fn overview(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     operator(&state, &request)?;
+    let looker = state.edge.game.look();
+    looker.refresh().await;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&*state.overview()))
 }
 
@@ -245,7 +247,8 @@ pub(super) fn known_token(state: &State, token: &str) -> Result<Identity, Proble
 
 /// Whether a request is an operator's: by the console's cookie, or by a token.
 pub(super) fn operator(state: &State, request: &HttpRequest) -> Result<(), Problem> {
-    if state.console.as_ref().is_some_and(|console| console.session(request).is_some()) {
+    let now = state.edge.clock.now();
+    if state.console.as_ref().is_some_and(|console| console.session(request, now).is_some()) {
         return Ok(());
     }
     match bearer(state, request)?.role {

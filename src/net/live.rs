@@ -7,6 +7,7 @@
 use super::http::State;
 use super::listener::told;
 use crate::actors::cards::{Happening, Overview};
+use crate::actors::survey::Looker;
 use actix_web::web::{Bytes, Data};
 use futures_util::Stream;
 use serde_json::json;
@@ -50,7 +51,10 @@ impl Shared {
 
 struct Reader {
     state: Data<State>,
+    /// While it lives, other nodes are asked for their parts.
+    looker: Looker,
     happenings: Receiver<Arc<Happening>>,
+    elsewhere: Receiver<Arc<Happening>>,
     draining: watch::Receiver<bool>,
     dots: Interval,
     teams: Interval,
@@ -67,6 +71,8 @@ pub(super) fn stream(
     let reader = Reader {
         // Watch first, look second: what happens between is then told twice rather than never.
         happenings: state.edge.game.watch(),
+        elsewhere: state.edge.game.watch_others(),
+        looker: state.edge.game.look(),
         draining: state.draining.clone(),
         dots: ticking(DOTS),
         teams: ticking(TEAMS),
@@ -91,22 +97,23 @@ impl Reader {
     async fn next(&mut self) -> Option<String> {
         if !self.started {
             self.started = true;
+            self.looker.refresh().await;
+            // What other nodes have told so far is in the overview.
+            self.elsewhere = self.state.edge.game.watch_others();
             return Some(event("overview", &*self.state.overview()));
         }
         loop {
             tokio::select! {
-                happening = self.happenings.recv() => return match happening {
-                    Ok(happening) => Some(event("happening", &*happening)),
-                    Err(RecvError::Lagged(_)) => Some(event("overview", &*self.state.overview())),
-                    Err(RecvError::Closed) => None,
-                },
+                happening = self.happenings.recv() => return self.tell(happening),
+                happening = self.elsewhere.recv() => return self.tell(happening),
                 _ = self.dots.tick() => {
-                    let game = &self.state.edge.game;
-                    return Some(event("dots", &json!({"players": game.players(), "counts": game.counts()})));
+                    let (players, counts) = self.state.edge.game.dots();
+                    return Some(event("dots", &json!({"players": players, "counts": counts})));
                 }
                 _ = self.teams.tick() => {
                     let overview = self.state.overview();
-                    let teams = json!({"teams": overview.teams, "stock": overview.stock, "reviews": overview.reviews});
+                    let Overview { nodes, teams, stock, reviews, .. } = &*overview;
+                    let teams = json!({"nodes": nodes, "teams": teams, "stock": stock, "reviews": reviews});
                     let teams = event("teams", &teams);
                     if teams != self.told_teams {
                         self.told_teams.clone_from(&teams);
@@ -115,6 +122,16 @@ impl Reader {
                 }
                 () = told(&mut self.draining) => return None,
             }
+        }
+    }
+}
+
+impl Reader {
+    fn tell(&self, happening: Result<Arc<Happening>, RecvError>) -> Option<String> {
+        match happening {
+            Ok(happening) => Some(event("happening", &*happening)),
+            Err(RecvError::Lagged(_)) => Some(event("overview", &*self.state.overview())),
+            Err(RecvError::Closed) => None,
         }
     }
 }
@@ -139,6 +156,7 @@ mod tests {
     fn overview_is_shared_while_it_is_young() {
         let empty = || Overview {
             node: "n".into(),
+            nodes: vec![],
             quests: vec![],
             teams: vec![],
             stock: vec![],

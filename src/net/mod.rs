@@ -14,6 +14,7 @@ mod commands;
 mod connection;
 pub mod console;
 mod console_assets;
+mod console_cookie;
 mod fix;
 mod handshake;
 pub mod head;

@@ -93,7 +93,8 @@ impl TestServer {
         let auth = Auth::new(vec![key], AuthConfig::default(), self.clock.clone());
         let mut edge = EdgeConfig::new(self.addr);
         edge.drain_spread = Duration::from_millis(50);
-        edge.console = Some(ConsoleConfig { key: Secret::new(CONSOLE_KEY), map: None, companion: None });
+        let (key, cookies) = (Secret::new(CONSOLE_KEY), secret.clone());
+        edge.console = Some(ConsoleConfig { key, cookies, map: None, companion: None });
         (self.tune)(&mut edge);
         let started = app::start_by(
             self.clock.clone(),

@@ -15,4 +15,5 @@ mod poison;
 mod sleeping;
 mod team_life;
 mod tracks;
+mod two_nodes;
 mod wire;

@@ -4,7 +4,8 @@
 use crate::harness::{TestServer, eventually, quick};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use waystone::actors::operator::{self, Unparked};
 use waystone::actors::start::{RunningNode, start};
 use waystone::actors::world::World;

@@ -69,7 +69,7 @@ async fn calls_are_answered_and_notes_arrive_in_order(world: World) {
     let (a, b) = pair(&world).await;
     assert_eq!(viewed(a.ask(&b, "echo", SOON).await), json!({ "key": "echo", "epoch": 7 }));
     assert!(matches!(a.ask(&b, "moved", SOON).await, Ok(Reply::Moved(to)) if to.epoch == 8));
-    let overview = b.links.call(&a.id(), Call::Node(NodeQuestion::Overview), SOON).await;
+    let overview = b.links.call(&a.id(), Call::Node(NodeQuestion::Overview { heard: 0 }), SOON).await;
     assert!(matches!(overview, Ok(Reply::Node(value)) if value == json!({ "asked_by": "b" })));
     b.taken.calls.lock().expect("whole").clear();
     // All are put into the queue in this order, while this one task runs.

@@ -207,7 +207,7 @@ impl Handler for Taken {
             let (to, epoch) = match call {
                 Call::Entity { to, epoch, request: Request::View } => (to, epoch),
                 Call::Entity { .. } => return Reply::Entity(Err(Undelivered::Busy)),
-                Call::Node(NodeQuestion::Overview) => return Reply::Node(json!({ "asked_by": from })),
+                Call::Node(NodeQuestion::Overview { .. }) => return Reply::Node(json!({ "asked_by": from })),
                 Call::Node(_) => return Reply::Node(json!(null)),
             };
             self.calls.lock().expect("whole").push((from, to.key().to_owned()));

@@ -20,7 +20,7 @@ import { Streets } from "./streets.js";
 import { onThemeChange, teamColour } from "./theme.js";
 
 /** @type {any} what the server sent last */
-const world = { node: "", quests: [], teams: [], stock: [], reviews: [], players: [] };
+const world = { node: "", nodes: [], quests: [], teams: [], stock: [], reviews: [], players: [] };
 /** @type {string | null} */ let chosenTeam = null;
 /** @type {string | null} */ let chosenQuest = null;
 /** @type {Streets | null} */ let streets = null;
@@ -129,6 +129,7 @@ function showTeams() {
   }
   regions.states = new Map(of ? regions.places.map((place) => [place.id, regionState(place.id, of)]) : []);
   panel.showTeams(world.teams, quest(), chosenTeam, me.team?.id ?? null);
+  panel.showNodes(world.nodes);
   panel.showStock(world.stock);
   panel.showReviews(world.reviews, stepName, (id) => names.get(id)?.name ?? id);
   map.touch();
@@ -153,8 +154,8 @@ function showQuest() {
   }
 }
 
-function takeTeams({ teams, stock, reviews }) {
-  Object.assign(world, { teams, stock, reviews });
+function takeTeams({ nodes, teams, stock, reviews }) {
+  Object.assign(world, { nodes, teams, stock, reviews });
   names.clear();
   for (const of of teams) for (const member of of.members) names.set(member, of);
   [...teams].sort((a, b) => (a.id < b.id ? -1 : 1)).forEach((of) => teamColour(of.id));

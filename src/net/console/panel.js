@@ -1,9 +1,9 @@
-// The left side: teams with their progress, limited rewards, photos that wait for a verdict.
+// The left side: teams with their progress, the nodes of a cluster, limited rewards, photos that wait for a verdict.
 //
 // Promise: rows are kept and changed in place, so that focus and a half-typed reason survive an update.
 
 import { byId, el, say } from "./dom.js";
-import { clock, count, text, words } from "./format.js";
+import { clock, count, plural, text, words } from "./format.js";
 import { teamColour } from "./theme.js";
 
 /** Above this a bar with one piece for each step is no longer readable. */
@@ -34,6 +34,7 @@ export class Panel {
   constructor(on) {
     this.on = on;
     this.teamRows = new Map();
+    this.nodeRows = new Map();
     this.stockRows = new Map();
     this.reviewRows = new Map();
   }
@@ -61,6 +62,20 @@ export class Panel {
     byId("teams-empty").hidden = teams.length > 0;
     const more = teams.length - sorted.length;
     say(byId("teams-more"), more > 0 ? `and ${more} more` : "");
+  }
+
+  /** @param {any[]} nodes of the cluster; none for a single server */
+  showNodes(nodes) {
+    byId("nodes-section").hidden = nodes.length === 0;
+    keyed(byId("nodes"), this.nodeRows, nodes, (node) => node.name, () => (
+      el("li", {}, el("i", { class: "dot", "aria-hidden": "true" }), el("strong", { class: "clip" }), el("span", { class: "what faint clip" }))));
+    for (const node of nodes) {
+      const row = this.nodeRows.get(node.name);
+      row.dataset.state = node.state;
+      say(row.querySelector("strong"), node.name);
+      const holds = `${plural(node.shards, "shard")}, ${plural(node.sessions, "session")}`;
+      say(row.querySelector(".what"), node.state === "up" ? holds : `${node.state}, ${holds}`);
+    }
   }
 
   /** @param {any[]} stock */
