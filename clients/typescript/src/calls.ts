@@ -4,11 +4,13 @@
 // the same one: the server recognizes it and gives the same answer. Promise: a call ends with the server's answer, a
 // refusal that a repeat would not change, or a typed error at its deadline; never twice in effect, never in silence.
 
-import { OutOfTime, Refused, type SdkError, TooMany, isPassing } from "./errors.js";
+import { Closed, OutOfTime, Refused, type SdkError, TooMany, isPassing } from "./errors.js";
 import type { Line } from "./line.js";
 
 /** Calls that may wait for their outcome: after a reconnect all are sent at once, and the server allows 50 in a burst. */
 const WAITING_MAX = 32;
+/** After so long without an answer `insist` says so and goes on. */
+const INSIST_MS = 60_000;
 /** The shortest and the longest pause before a repeat. */
 const PAUSE_MS = [200, 5_000] as const;
 
@@ -40,6 +42,19 @@ export class Calls {
       return await this.#repeat(method, data, Date.now() + deadlineMs, cmd);
     } finally {
       this.#waiting -= 1;
+    }
+  }
+
+  /** Calls until the answer comes, however long it takes: for what a session cannot do without. Throws at its end. */
+  async insist(method: string, data: object, trouble: (error: Error) => void): Promise<unknown> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#repeat(method, data, Date.now() + INSIST_MS, null);
+      } catch (error) {
+        if (error instanceof Closed) throw error;
+        trouble(error as Error);
+        await this.#line.pause(backOff(tries));
+      }
     }
   }
 

@@ -182,6 +182,7 @@ export class Waystone {
   #connection(state: Connection, end: Closed | null): void {
     this.#events.emit("connection", state);
     if (state === "connected") void this.#sender.kick();
+    if (end?.reason === "replaced") this.#queue.leave();
     if (end) this.#events.emit("closed", end);
   }
 

@@ -42,7 +42,7 @@ const DECIMALS = { lat: 7, lon: 7, acc: 1, speed: 2, heading: 1, alt: 1 } as con
 
 /** A queue of fixes. */
 export class FixQueue {
-  readonly #storage: SyncStorage | null;
+  #storage: SyncStorage | null;
   readonly #key: string;
   readonly #dropped: (count: number, why: DropReason) => void;
   #fixes: NumberedFix[] = [];
@@ -113,6 +113,11 @@ export class FixQueue {
   refuse(batch: NumberedFix[]): void {
     this.#dropped(batch.length, "refused");
     this.done(batch.at(-1)?.seq ?? 0);
+  }
+
+  /** Leaves the storage to another page, which has taken over. */
+  leave(): void {
+    this.#storage = null;
   }
 
   #drop(count: number, why: DropReason): void {

@@ -12,8 +12,6 @@ import type { State } from "./wire.js";
 
 /** Notices that wait for the state; more than the server keeps, so that a fetch anew costs nothing that was to be had. */
 const HELD_MAX = 256;
-/** How long a fetch of the state may take before it is begun again. */
-const STATE_DEADLINE_MS = 60_000;
 
 /** A state to start from; it takes the place of everything told before. */
 export interface Resync {
@@ -37,6 +35,7 @@ export class Notices {
   #told = 0;
   /** Notices since the connection, while the state is being fetched. */
   #held: Array<{ notice: Notice; offset: number }> | null = null;
+  #why: Resync["why"] = "first";
   /** Counts fetches, so that one that was overtaken is not used. */
   #fetch = 0;
 
@@ -47,9 +46,13 @@ export class Notices {
 
   /** A connection has begun. */
   begun({ wasRecovering, recovered, offset }: Begun): void {
-    if (wasRecovering && recovered) return;
-    this.#told = offset;
-    void this.#resync(wasRecovering ? "missed" : "first");
+    if (!wasRecovering || !recovered) {
+      this.#told = offset;
+      void this.#resync(wasRecovering ? "missed" : "first");
+    } else if (this.#held !== null) {
+      // The last connection ended before there was a state.
+      void this.#resync(this.#why);
+    }
   }
 
   /** A notice has come. */
@@ -59,21 +62,20 @@ export class Notices {
     const notice = data as Notice;
     if (this.#held === null) return this.#hears.notice(notice);
     this.#held.push({ notice, offset });
-    if (this.#held.length > HELD_MAX) void this.#resync("missed");
+    if (this.#held.length > HELD_MAX) void this.#resync(this.#why);
   }
 
   async #resync(why: Resync["why"]): Promise<void> {
+    // What is held is older than the state that is asked for now.
     this.#held = [];
+    this.#why = why;
     const fetch = ++this.#fetch;
-    while (fetch === this.#fetch) {
-      try {
-        const state = (await this.#calls.call("state.get", {}, STATE_DEADLINE_MS)) as State;
-        if (fetch === this.#fetch) this.#start(why, state);
-        return;
-      } catch (error) {
-        if (error instanceof Closed) return;
-        this.#hears.trouble(error as Error);
-      }
+    try {
+      const state = (await this.#calls.insist("state.get", {}, (error) => this.#hears.trouble(error))) as State;
+      if (fetch === this.#fetch) this.#start(why, state);
+    } catch (error) {
+      // With the session ends the fetch; the next connection begins another.
+      if (!(error instanceof Closed)) this.#hears.trouble(error as Error);
     }
   }
 
