@@ -9,6 +9,8 @@ import type { Line } from "./line.js";
 
 /** Calls that may wait for their outcome: after a reconnect all are sent at once, and the server allows 50 in a burst. */
 const WAITING_MAX = 32;
+/** The server closes on frames over 16 KiB, and the SDK does not come back after that; the rest is for the frame. */
+const DATA_BYTES_MAX = 16_000;
 /** After so long without an answer `insist` says so and goes on. */
 const INSIST_MS = 60_000;
 /** The shortest and the longest pause before a repeat. */
@@ -37,6 +39,8 @@ export class Calls {
   /** Calls until there is an outcome. `cmd` must be in `data` too where the method is a command. */
   async call(method: string, data: object, deadlineMs: number, cmd: string | null = null): Promise<unknown> {
     if (this.#waiting >= WAITING_MAX) throw new TooMany(`${WAITING_MAX} calls wait for their outcome: wait for one`);
+    const bytes = new TextEncoder().encode(JSON.stringify(data)).length;
+    if (bytes > DATA_BYTES_MAX) throw new Refused(107, `${method}: ${bytes} bytes are too much for one message`, false);
     this.#waiting += 1;
     try {
       return await this.#repeat(method, data, Date.now() + deadlineMs, cmd);

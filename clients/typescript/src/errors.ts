@@ -15,6 +15,8 @@ export type CloseReason =
   | "stopped"
   /** `getToken` gave none, or the token has expired and there is no `getToken`. */
   | "unauthorized"
+  /** The SDK does not come back after a message over the server's limit, whatever the server says of that code. */
+  | "message too big"
   /** The server refused to connect us, or closed with a code that this package does not know. */
   | "refused";
 
@@ -105,9 +107,12 @@ export function isPassing(error: SdkError): boolean {
   return isUnanswered(error) || PASSING.has(error.code);
 }
 
+/** Codes below 100 are the SDK's own. */
+const OF_THE_SDK: ReadonlyMap<number, CloseReason> = new Map([[0, "stopped"], [1, "unauthorized"], [3, "message too big"]]);
+
 /** Why the SDK has given up. */
 export function closedBy(code: number, message: string): Closed {
   const known = CLOSES[code as keyof typeof CLOSES];
   if (known && !known.comeBack) return new Closed(known.reason, code, message);
-  return new Closed(code === 0 ? "stopped" : code === 1 ? "unauthorized" : "refused", code, message);
+  return new Closed(OF_THE_SDK.get(code) ?? "refused", code, message);
 }
