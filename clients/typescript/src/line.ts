@@ -42,7 +42,8 @@ export class Line {
   readonly #waiting = new Set<() => void>();
   #state: Connection = "idle";
   #end: Closed | null = null;
-  #heardAt = 0;
+  /** Counts what was heard. */
+  #heard = 0;
   #reviving = false;
 
   constructor(url: string, options: Partial<Options>, hears: Hears) {
@@ -59,7 +60,7 @@ export class Line {
       hears.begun({ player, wasRecovering, recovered, offset });
     });
     this.sdk.on("publication", ({ channel, data, offset }) => {
-      this.#heardAt = Date.now();
+      this.#heard += 1;
       if (channel.startsWith(OWN)) hears.notice(data, offset ?? 0);
     });
     this.sdk.on("error", ({ type, error }) => hears.trouble(new Error(`${type}: ${error.message} (${error.code})`)));
@@ -103,14 +104,14 @@ export class Line {
 
   /** Asks once. Rejects with the SDK's plain error. */
   async ask(method: string, data: object): Promise<unknown> {
-    const askedAt = Date.now();
+    const heard = this.#heard;
     try {
       const { data: reply } = await this.sdk.rpc(method, data);
-      this.#heardAt = Date.now();
+      this.#heard += 1;
       return reply;
     } catch (error) {
-      if (!isUnanswered(error as SdkError)) this.#heardAt = Date.now();
-      else if (this.#state === "connected" && this.#heardAt < askedAt) this.#revive();
+      if (!isUnanswered(error as SdkError)) this.#heard += 1;
+      else if (this.#state === "connected" && this.#heard === heard) this.#revive();
       throw error;
     }
   }

@@ -112,6 +112,7 @@ test("a reload goes on with the fixes that waited", async () => {
   assert.deepEqual(sent, sent.map((_, n) => sent[0] + n));
   network.restore();
   await idle();
+  await page.waitForFunction(() => window.told.resyncs.length > 0);
   const { numbers, resyncs } = await told();
   assert.deepEqual([numbers, resyncs], [sent, [["first", "page"]]]);
 });

@@ -55,6 +55,12 @@ test("a place that is no number is refused at once, what is unknown is left out"
   assert.ok(Math.abs(kept.t - Date.now()) < 5_000);
 });
 
+test("without a storage the clock sees to it that numbers rise from page to page", () => {
+  const before = Date.now();
+  const number = queue().queue.push(fix());
+  assert.ok(number >= before && number <= Date.now());
+});
+
 test("a storage keeps fixes and numbers; one that is broken does no harm", () => {
   const storage = memory();
   const { queue: before } = queue(storage);

@@ -48,6 +48,7 @@ test("fixes collected offline arrive once and in order, and count", async () => 
   network.cut();
   await ada.is("connecting");
   const before = await server.counter("waystone_fixes_total");
+  const hasty = await server.counter("waystone_limited_commands_total");
   const now = Date.now();
   const sent = Array.from({ length: 130 }, (_, n) => ada.session.fix({ ...KIVI, acc: 5, t: now - (130 - n) * 1000 }));
   assert.equal(ada.session.waiting, 130);
@@ -56,6 +57,7 @@ test("fixes collected offline arrive once and in order, and count", async () => 
   assert.deepEqual(ada.heardOf(), sent);
   assert.deepEqual(ada.reports.map(({ accepted, ignored }) => [accepted, ignored]), [[100, []], [30, []]]);
   assert.equal((await server.counter("waystone_fixes_total")) - before, 130, "the server has seen each once");
+  assert.equal(await server.counter("waystone_limited_commands_total"), hasty, "at a pace that it allows");
   const entered = () => ada.notices.filter(({ type, place }) => type === "region.entered" && place === "kivi");
   await eventually("the server knows where ada was", () => entered().length > 0);
   assert.equal(entered().length, 1);
@@ -166,13 +168,16 @@ test("another journal means a state to start from, and the session goes on", asy
 });
 
 test("a replaced connection stops for good, and says why", async () => {
-  const old = await phone("ada8").connect();
+  const storage = memory();
+  const old = await phone("ada8", { storage }).connect();
   const [opened, newer] = [network.opened, await mate("ada8").connect()];
   const end = await eventually("the end", () => old.ends[0]);
   assert.deepEqual([end.reason, end.code, old.session.connection], ["replaced", 4501, "closed"]);
   const { error } = await closedOrNot(old.session.act("team.create", { name: "Too late" }));
   assert.deepEqual([error.kind, error.reason], ["closed", "replaced"]);
+  const kept = [...storage.kept.values()];
   old.session.fix({ ...KIVI });
+  assert.deepEqual([...storage.kept.values()], kept, "the storage is the newer one's now");
   await newer.session.act("team.create", { name: "The newer one" });
   assert.deepEqual([network.opened, old.session.waiting, newer.ends], [opened, 1, []]);
 });

@@ -54,22 +54,32 @@ test("what comes while the state is fetched is told after it, unless the state c
   assert.deepEqual(order, ["state 5", "6", "7", "8"]);
 });
 
+test("what the state contains is not told, though it comes later", async () => {
+  const odd = new Odd();
+  odd.methods["state.get"] = () => state(5);
+  const ada = phone(odd);
+  ada.session.connect();
+  await eventually("a state", () => ada.resyncs.length > 0);
+  for (const n of [4, 5, 6]) odd.notice(n, said(n));
+  await ada.hears("the last", ({ text }) => text === "6");
+  assert.deepEqual(ada.said(), ["6"]);
+});
+
 test("a state that was overtaken by another loss is not used", async () => {
   const odd = new Odd();
-  const answers = [later(), later()];
   let asked = 0;
-  odd.methods["state.get"] = () => answers[asked++]?.told;
+  odd.methods["state.get"] = () => (asked += 1) === 1 ? undefined : state(9);
   odd.subs = (connection) => connection === 1 ? {} : { epoch: "y", offset: 9, was_recovering: true, recovered: false };
   const ada = phone(odd);
   ada.session.connect();
   await eventually("a first fetch", () => asked === 1);
   odd.notice(1, said("of the old journal"));
   odd.socket.end(3001, "shutdown");
-  await eventually("a second fetch", () => asked === 2);
-  answers[1].tell(state(9));
-  await eventually("a state", () => ada.resyncs.length > 0);
+  await eventually("a second fetch, and the first one again", () => asked === 3);
+  odd.notice(10, said("of the new one"));
+  await ada.hears("what follows", ({ text }) => text === "of the new one");
   assert.deepEqual(ada.resyncs.map(({ why, state }) => [why, state.offset]), [["missed", 9]]);
-  assert.deepEqual(ada.said(), []);
+  assert.deepEqual(ada.said(), ["of the new one"]);
 });
 
 test("a session that ended before there was a state fetches it when it is taken up again", async () => {
@@ -134,6 +144,27 @@ test("what is too much for a message is not sent, since the session would end ov
   assert.deepEqual([error.kind, error.refusal], ["refused", "bad_request"]);
 });
 
+test("one batch is under way at a time, and the next has all that came meanwhile", async () => {
+  const odd = new Odd();
+  const batches = [];
+  const first = later();
+  odd.methods.fixes = ({ fixes }) => {
+    batches.push(fixes.map(({ seq }) => seq));
+    return batches.length === 1 ? first.told : { accepted: fixes.length };
+  };
+  const ada = phone(odd);
+  ada.session.connect();
+  await ada.is("connected");
+  const sent = [ada.session.fix({ lat: 1, lon: 1 })];
+  await eventually("a batch", () => batches.length > 0);
+  sent.push(...[2, 3].map((lat) => ada.session.fix({ lat, lon: 1 })));
+  await new Promise((done) => setTimeout(done, 100));
+  assert.equal(batches.length, 1);
+  first.tell({ accepted: 1 });
+  await eventually("all", () => ada.session.waiting === 0);
+  assert.deepEqual(batches, [sent.slice(0, 1), sent.slice(1)]);
+});
+
 test("a batch that is refused as a whole is dropped and told, and holds up nothing", async () => {
   const odd = new Odd();
   let calls = 0;
@@ -179,18 +210,15 @@ test("what passes by itself is repeated with the same id, and any other refusal 
 test("a call without an answer leaves the line only when nothing else was heard", async () => {
   const odd = new Odd();
   odd.methods["team.say"] = () => undefined;
-  odd.methods["team.leave"] = () => ({});
   const ada = phone(odd, { answerMs: 400 });
   ada.session.connect();
   await eventually("a state", () => ada.resyncs.length > 0);
-  const talks = setInterval(() => odd.notice(++told, said(told)), 50);
-  let told = 0;
-  const alive = ada.session.act("team.say", { text: "?" }, { deadlineMs: 300 }).catch((error) => error);
+  const say = () => ada.session.act("team.say", { text: "?" }, { deadlineMs: 300 }).catch((error) => error);
+  const alive = say();
+  odd.notice(1, said(1));
   assert.equal((await alive).kind, "out_of_time");
   assert.equal(odd.sockets.length, 1, "slow is not dead");
-  clearInterval(talks);
-  const dead = ada.session.act("team.say", { text: "?" }, { deadlineMs: 300 }).catch((error) => error);
-  assert.equal((await dead).kind, "out_of_time");
+  assert.equal((await say()).kind, "out_of_time");
   await eventually("another socket", () => odd.sockets.length === 2);
 });
 
