@@ -445,7 +445,7 @@ export const REFUSALS = {
   1001: { name: "bad_fix", temporary: false },
   /** The fix is from the future: the phone's clock is wrong. */
   1002: { name: "fix_from_future", temporary: false },
-  /** The journal or the owner of the entity cannot be reached now; nothing was done or it will be recognised when repeated. */
+  /** The journal or the owner of the entity cannot be reached now, or it is parked; nothing was done or it will be recognised when repeated. */
   1003: { name: "unavailable", temporary: true },
   /** The entity has too much to do; ask again. */
   1004: { name: "busy", temporary: true },
@@ -453,6 +453,8 @@ export const REFUSALS = {
   1005: { name: "command_conflict", temporary: false },
   /** No fix of yours has counted since you connected. */
   1006: { name: "no_fix", temporary: true },
+  /** An operator has dropped the command, since the server failed at it: it was not done and will not be. */
+  1007: { name: "dropped", temporary: false },
   /** No quest of that name is published. */
   1101: { name: "unknown_quest", temporary: false },
   /** The quest has no step of that name. */
