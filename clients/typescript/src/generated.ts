@@ -1,0 +1,580 @@
+// What goes over the wire, generated from docs/protocol.schema.json and docs/protocol.md by scripts/generate.mjs:
+// do not edit, run `npm run generate`. Promise: a test fails when this file is not what the documents say.
+
+/** Why a run ended unfinished. */
+export type EndReason =
+  /** The time limit. */
+  | "time_over"
+  /** The team gave up. */
+  | "abandoned";
+
+/** One decision of the fence engine, explained. */
+export type Evidence = {
+  /** Accuracy of the fix (68 % radius). */
+  accuracy: Meters;
+  /** Distance of the fix to the region's edge; inside is positive. */
+  distance: Meters;
+  /** Device time of the deciding fix. */
+  fix_time: Timestamp;
+  /** How many fixes of the confirmation agreed; 0 where none was asked. */
+  fixes?: number;
+  /** Reason codes of the plausibility rules that spoke. */
+  flags?: Array<string>;
+  /** Metres that had to lie between fix and edge for an exit. */
+  margin?: Meters | null;
+  /** Probability of being inside. */
+  probability: number;
+  /** Which rule decided. */
+  rule: string;
+  /** Version of the plausibility rules. */
+  rules: number;
+  /** How plausible the player's movement was, 0 to 1. */
+  score: number;
+  /** The probability that was asked for: to reach for an enter, to keep below for an exit. */
+  threshold?: number | null;
+};
+
+/** What became of fixes. */
+export type FixReply = {
+  /** How many were taken. */
+  accepted: number;
+  /** Those that were not taken, and why; sending them again is no use. */
+  ignored?: Array<IgnoredFix>;
+  /** When the next fix matters; absent until a fix has counted. */
+  next?: NextFix | null;
+  /** Rings around places that these fixes crossed, in order. */
+  rings?: Array<RingCrossed>;
+  /** The highest sequence number that need not be sent again. */
+  seq?: number | null;
+};
+
+/** Id. */
+export type Id = string;
+
+/** A fix that counted for nothing. */
+export type IgnoredFix = {
+  /** Its place in the batch, from 0. */
+  index: number;
+  /** A stable reason code such as `late`, `repeated`, `held`, `teleport`. */
+  reason: string;
+};
+
+/** A length in metres; finite. */
+export type Meters = number;
+
+/** When the next fix matters: whichever comes first. */
+export type NextFix = {
+  /** After so many seconds, also without moving: the last fix left something open, or a stay is under way. */
+  after_s?: number | null;
+  /** After so many metres, 10 to 5,000: no edge of a place that the player may know is nearer. */
+  distance: number;
+};
+
+/** A notice with its time. */
+export type Notice =
+  /** You are a member now. */
+  | {
+    invite: string;
+    name: string;
+    team: Id;
+    type: "team.joined";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** You are no member any more. */
+  | {
+    team: Id;
+    type: "team.left";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A member came or went. */
+  | {
+    name: string;
+    player: Id;
+    present: boolean;
+    team: Id;
+    type: "team.member";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A member said something. */
+  | {
+    player: Id;
+    team: Id;
+    text: string;
+    type: "team.said";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** Your team has started. */
+  | {
+    ends_at?: Timestamp | null;
+    quest: Id;
+    title: string;
+    type: "quest.started";
+    version: number;
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** Your team has finished; `points` is the team's total in this run. */
+  | {
+    points: number;
+    quest: Id;
+    type: "quest.finished";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** The run is over unfinished. */
+  | {
+    quest: Id;
+    reason: EndReason;
+    type: "quest.ended";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A step can be done now. A hidden place is told here for the first time. */
+  | {
+    quest: Id;
+    step: StepView;
+    type: "step.opened";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A step cannot be done for now (its hours have ended). */
+  | {
+    quest: Id;
+    step: Id;
+    type: "step.closed";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** Your own part is done; the team needs more. */
+  | {
+    have: number;
+    need: number;
+    quest: Id;
+    step: Id;
+    type: "step.reached";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** Done, for the whole team. `points` are yours when `mine`. */
+  | {
+    by: Array<Id>;
+    mine: boolean;
+    points: number;
+    quest: Id;
+    step: Id;
+    type: "step.completed";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** You are inside a region, and why we think so. */
+  | {
+    place: Id;
+    quest: Id;
+    region: Id;
+    type: "region.entered";
+    why: Evidence;
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** You have left. */
+  | {
+    place: Id;
+    quest: Id;
+    region: Id;
+    type: "region.left";
+    why: Evidence;
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** Content to show here (AR anchor, model, fallback), as the quest file has it. */
+  | {
+    content: unknown;
+    quest: Id;
+    step: Id;
+    type: "content";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A hint that your team has bought. */
+  | {
+    cost: number;
+    hint: number;
+    quest: Id;
+    step: Id;
+    text: string;
+    type: "hint.given";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A photo waits for an operator. */
+  | {
+    quest: Id;
+    step: Id;
+    type: "photo.submitted";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** The operator wants another photo. */
+  | {
+    quest: Id;
+    reason: string;
+    step: Id;
+    type: "photo.rejected";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A badge for you. */
+  | {
+    badge: Id;
+    quest: Id;
+    type: "badge.given";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** Points beside a step's: a reward, or what stands in for one that ran out. */
+  | {
+    points: number;
+    quest: Id;
+    team: boolean;
+    type: "points.given";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A code from a limited stock, for the team. */
+  | {
+    code: string;
+    number: number;
+    pool: string;
+    quest: Id;
+    type: "code.given";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  }
+  /** A limited reward had run out. */
+  | {
+    pool: string;
+    quest: Id;
+    type: "reward.gone";
+    /** Server time at which it came to be. */
+    at: Timestamp;
+  };
+
+/** A place as a player sees it. */
+export type PlaceView = {
+  /** Its name in the quest. */
+  id: Id;
+  /** Its name for people. */
+  name: string;
+  /** Its shape: GeoJSON geometry; a circle is a `Point` with `radius`. */
+  outline: unknown;
+};
+
+/** `data` of quest.start and quest.leave. */
+export type QuestData = {
+  /** A client-made id of this command; a repeat gets the same answer. */
+  cmd?: string | null;
+  /** The quest. */
+  quest: Id;
+};
+
+/** A refusal as the wire bears it. */
+export type Refusal = {
+  /** A stable number; see `CODES`. */
+  code: number;
+  /** For people: what is wrong and what to do. */
+  message: string;
+  /** Whether the same call may succeed later. */
+  temporary?: boolean;
+};
+
+/** A ring around a place that was crossed: a word for the app ("warm"), nothing that is kept. */
+export type RingCrossed = {
+  /** In or out. */
+  moved: RingMove;
+  /** Around which place. */
+  place: Id;
+  /** Of which quest. */
+  quest: Id;
+  /** Its name in the quest file. */
+  ring: string;
+};
+
+/** Which way a ring was crossed. */
+export type RingMove =
+  /** Towards the place. */
+  | "enter"
+  /** Away from it. */
+  | "exit";
+
+/** A circle round the last fix that ends where the nearest circle begins that was not listed. */
+export type Roam = {
+  /** Latitude of its middle. */
+  lat: number;
+  /** Longitude of its middle. */
+  lon: number;
+  /** Metres; below 200 no phone watches it reliably, so stay awake. */
+  radius: number;
+};
+
+/** `data` of the calls that act on a step; exactly the field that the method names must be there. */
+export type StepData = {
+  /** A client-made id of this command; a repeat gets the same answer. */
+  cmd?: string | null;
+  /** quest.scan: what the code said. */
+  code?: string | null;
+  /** quest.hint: which, from 0. */
+  hint?: number | null;
+  /** quest.choose: the option's id. */
+  option?: string | null;
+  /** quest.photo: a reference such as a URL. */
+  photo?: string | null;
+  /** The quest. */
+  quest: Id;
+  /** The step. */
+  step: Id;
+  /** quest.answer: the answer. */
+  text?: string | null;
+};
+
+/** A step as a player sees it, in the player's language. */
+export type StepView = {
+  /** Hints: when each can be had, and what it costs. */
+  hints?: Array<[Timestamp, number]>;
+  /** Its name. */
+  id: Id;
+  /** How many members must do it. */
+  members?: number | null;
+  /** The options of a choice: id and label. */
+  options?: Array<[string, string]>;
+  /** Where. */
+  place?: PlaceView | null;
+  /** Points for it. */
+  points: number;
+  /** The question of an answer or a choice. */
+  question?: string | null;
+  /** How long to stay, in seconds. */
+  stay_s?: number | null;
+  /** Its title. */
+  title: string;
+  /** `visit`, `answer`, `scan`, `photo`, `follow`, `choose`, `meet`, or a group. */
+  verb: string;
+  /** `meet`: how near the others must be to one of them, in metres. */
+  within?: Meters | null;
+};
+
+/** `data` of the team and profile calls. */
+export type TeamData = {
+  /** A client-made id of this command; a repeat gets the same answer. */
+  cmd?: string | null;
+  /** team.join: the invite code. */
+  code?: string | null;
+  /** profile.set: a language tag. */
+  lang?: string | null;
+  /** team.create and profile.set: a name. */
+  name?: string | null;
+  /** team.share: on or off. */
+  on?: boolean | null;
+  /** team.say: what to say. */
+  text?: string | null;
+};
+
+/** A point in time: milliseconds since 1970-01-01 UTC. */
+export type Timestamp = number;
+
+/** What a phone is to watch while its app sleeps: the reply of `wake`. */
+export type Wake = {
+  /** Circles to be woken at: places of open steps first, then the others, each from near to far. */
+  circles: Array<WakeCircle>;
+  /** When the next fix matters while the app is awake. */
+  next: NextFix;
+  /** Only when there are more places than were listed: on leaving it, ask again. */
+  roam?: Roam | null;
+};
+
+/** A circle that holds a place and its rings. */
+export type WakeCircle = {
+  /** Metres from the last fix to its edge; negative inside. */
+  distance: number;
+  /** Latitude of its middle. */
+  lat: number;
+  /** Longitude of its middle. */
+  lon: number;
+  /** Whether the player can do something there now. */
+  open: boolean;
+  /** Which place. */
+  place: Id;
+  /** Of which quest. */
+  quest: Id;
+  /** Metres, 200 or more. */
+  radius: number;
+};
+
+/** `data` of wake. */
+export type WakeData = {
+  /** How many circles the phone can watch, 1 to 100; 20 if missing. The roam circle counts. */
+  max?: number | null;
+};
+
+/** Every refusal of the server by its code: its name, and whether the same call may succeed later. */
+export const REFUSALS = {
+  /** A fault of ours; the log knows more. */
+  100: { name: "internal", temporary: true },
+  /** No such channel, or none of yours. */
+  102: { name: "unknown_channel", temporary: false },
+  /** Not for this role. */
+  103: { name: "permission_denied", temporary: false },
+  /** No such method. */
+  104: { name: "method_not_found", temporary: false },
+  /** Subscribed already. */
+  105: { name: "already_subscribed", temporary: false },
+  /** A limit of this connection is reached. */
+  106: { name: "limit_exceeded", temporary: false },
+  /** The command is malformed. */
+  107: { name: "bad_request", temporary: false },
+  /** This server has no presence, history, publishing or subscription tokens. */
+  108: { name: "not_available", temporary: false },
+  /** The token has expired. */
+  109: { name: "token_expired", temporary: false },
+  /** Slow down. */
+  111: { name: "too_many_requests", temporary: true },
+  /** The fix is malformed or out of range. */
+  1001: { name: "bad_fix", temporary: false },
+  /** The fix is from the future: the phone's clock is wrong. */
+  1002: { name: "fix_from_future", temporary: false },
+  /** The journal or the owner of the entity cannot be reached now, or it is parked; nothing was done or it will be recognised when repeated. */
+  1003: { name: "unavailable", temporary: true },
+  /** The entity has too much to do; ask again. */
+  1004: { name: "busy", temporary: true },
+  /** The same command id came with another content. */
+  1005: { name: "command_conflict", temporary: false },
+  /** No fix of yours has counted since you connected. */
+  1006: { name: "no_fix", temporary: true },
+  /** An operator has dropped the command, since the server failed at it: it was not done and will not be. */
+  1007: { name: "dropped", temporary: false },
+  /** No quest of that name is published. */
+  1101: { name: "unknown_quest", temporary: false },
+  /** The quest has no step of that name. */
+  1102: { name: "unknown_step", temporary: false },
+  /** The quest is not open now. */
+  1103: { name: "quest_closed", temporary: true },
+  /** Your team does not play this quest. */
+  1104: { name: "not_playing", temporary: false },
+  /** Your team plays it already, or has finished it. */
+  1105: { name: "already_played", temporary: false },
+  /** The run's time is over. */
+  1106: { name: "time_over", temporary: false },
+  /** Another quest comes first. */
+  1107: { name: "quest_required", temporary: false },
+  /** The step is not open for your team. */
+  1201: { name: "step_not_open", temporary: true },
+  /** The step is done already. */
+  1202: { name: "step_done", temporary: false },
+  /** You are not there yet. */
+  1203: { name: "not_there", temporary: true },
+  /** Too many tries; wait. */
+  1205: { name: "wait", temporary: true },
+  /** That is not the code that hangs here. */
+  1206: { name: "wrong_code", temporary: true },
+  /** No such option. */
+  1207: { name: "unknown_option", temporary: false },
+  /** The step is done in another way. */
+  1208: { name: "wrong_verb", temporary: false },
+  /** The hint cannot be had now, or does not exist. */
+  1209: { name: "no_hint", temporary: true },
+  /** Nothing here waits for a review. */
+  1210: { name: "no_photo", temporary: false },
+  /** You are in no team. */
+  1301: { name: "no_team", temporary: false },
+  /** You are in a team already. */
+  1302: { name: "in_team", temporary: false },
+  /** No team answers to that code. */
+  1303: { name: "bad_invite", temporary: false },
+  /** The team is full. */
+  1304: { name: "team_full", temporary: false },
+  /** The team has too few or too many members for this quest. */
+  1305: { name: "team_size", temporary: true },
+  /** The team of that name exists already. */
+  1306: { name: "team_exists", temporary: false },
+} as const;
+
+/** Every code with which the server closes a connection, and whether to come back after it. */
+export const CLOSES = {
+  /** The peer broke the WebSocket protocol. */
+  1002: { reason: "protocol error", comeBack: true },
+  /** A binary frame on the JSON protocol. */
+  1003: { reason: "text frames only", comeBack: true },
+  /** Text that is not UTF-8. */
+  1007: { reason: "invalid utf-8", comeBack: true },
+  /** A message or frame over the limit. */
+  1009: { reason: "message too big", comeBack: true },
+  /** The node goes away; another one, or its successor, is ready. */
+  3001: { reason: "shutdown", comeBack: true },
+  /** A fault of ours; the log knows more. */
+  3004: { reason: "internal server error", comeBack: true },
+  /** The token ran out and was not refreshed in time. */
+  3005: { reason: "connection expired", comeBack: true },
+  /** The client does not read what it is sent. */
+  3008: { reason: "slow", comeBack: true },
+  /** No message came after a ping. */
+  3012: { reason: "no pong", comeBack: true },
+  /** The client went on although it was told to slow down. */
+  3013: { reason: "too many requests", comeBack: true },
+  /** The token is no good and will not become so. */
+  3500: { reason: "invalid token", comeBack: false },
+  /** The client does not speak the protocol. */
+  3501: { reason: "bad request", comeBack: false },
+  /** No connect command came in time. */
+  3502: { reason: "stale", comeBack: false },
+  /** A newer connection of the same player has taken over. */
+  4501: { reason: "replaced", comeBack: false },
+} as const;
+
+/** Every method of the server. */
+export const METHODS = [
+  "fix",
+  "fixes",
+  "state.get",
+  "wake",
+  "quest.start",
+  "quest.leave",
+  "quest.answer",
+  "quest.scan",
+  "quest.choose",
+  "quest.photo",
+  "quest.hint",
+  "team.create",
+  "team.join",
+  "team.leave",
+  "team.say",
+  "team.share",
+  "profile.set",
+] as const;
+
+/** Every type of notice. */
+export const NOTICES = [
+  "team.joined",
+  "team.left",
+  "team.member",
+  "team.said",
+  "quest.started",
+  "quest.finished",
+  "quest.ended",
+  "step.opened",
+  "step.closed",
+  "step.reached",
+  "step.completed",
+  "region.entered",
+  "region.left",
+  "content",
+  "hint.given",
+  "photo.submitted",
+  "photo.rejected",
+  "badge.given",
+  "points.given",
+  "code.given",
+  "reward.gone",
+] as const;
