@@ -61,6 +61,8 @@ pub(crate) struct Mark {
     /// Of each player: what it is to the one that a fault strikes.
     places: Vec<Place>,
     connects: Vec<usize>,
+    /// How often shards had changed hands.
+    pub moves: u64,
 }
 
 impl Player {
@@ -209,7 +211,7 @@ impl Players {
         };
         let places = self.all.iter().map(place).collect();
         let connects = self.all.iter().map(|player| player.evidence().connects).collect();
-        Mark { begun: Instant::now(), places, connects }
+        Mark { begun: Instant::now(), places, connects, moves: cluster.moves().await }
     }
 
     /// Everyone goes back to where it came from, as far as that is open.
