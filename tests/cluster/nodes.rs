@@ -1,4 +1,4 @@
-//! The nodes: the real binary, three times, on one private database, with lines between them that can fail.
+//! The nodes: the real binary, three times, on one private database and one Redis, with lines between them that can fail.
 
 use crate::front::Front;
 use crate::ground::Ground;
@@ -19,7 +19,7 @@ use waystone::cluster::placement::Placement;
 use waystone::cluster::shard::{SHARDS, Shard};
 use waystone::links::certificates;
 use waystone::{config, faults};
-use waystone_kit::{Postgres, port};
+use waystone_kit::{Postgres, Redis, port};
 
 /// Longest wait for a node to be ready, to end, or for shards to settle: holds are ten seconds, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -40,6 +40,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     postgres: Arc<Postgres>,
     url: String,
+    redis: Arc<Redis>,
     nodes: BTreeMap<&'static str, Node>,
 }
 
@@ -57,6 +58,7 @@ impl Cluster {
         fs::create_dir_all(&folder).expect("the target's folder for tests can be written");
         let postgres = spawn_blocking(Postgres::start).await.expect("no panic").expect("a private server");
         let url = postgres.create_database().expect("a fresh database");
+        let redis = spawn_blocking(Redis::start).await.expect("no panic").expect("a private server");
         let now = Clock::system().now();
         certificates::make(&folder.join("certificates"), &names, false, now).expect("a fresh folder");
         fs::write(folder.join("auth.key"), format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()))
@@ -65,10 +67,12 @@ impl Cluster {
         let port = || port::free().expect("one of a hundred ports is free");
         let node = |name| (name, Node { http: port(), links: port(), child: None });
         let nodes: BTreeMap<&'static str, Node> = names.into_iter().map(node).collect();
-        let lines = Lines::lay(nodes.iter().map(|(name, node)| (*name, node.links)), postgres.port());
+        let links: Vec<_> = nodes.iter().map(|(name, node)| (*name, node.links)).collect();
+        let lines = Lines::lay(&links, postgres.port(), redis.port());
         let front = Front::open(nodes.values().map(|node| node.http)).await;
         let ground = Ground::new(front, secret, &folder);
-        let mut cluster = Self { lines, ground, folder, postgres: Arc::new(postgres), url, nodes };
+        let (postgres, redis) = (Arc::new(postgres), Arc::new(redis));
+        let mut cluster = Self { lines, ground, folder, postgres, url, redis, nodes };
         let migrated = cluster.waystone(&["migrate"]).await;
         assert!(migrated.status.success(), "{migrated:?}");
         for name in names {
@@ -92,12 +96,24 @@ impl Cluster {
         let node = self.nodes.get_mut(name).expect("a node of ours");
         let (http, links) = (format!("127.0.0.1:{}", node.http), format!("127.0.0.1:{}", node.links));
         let advertise = format!("127.0.0.1:{}", self.lines.link_port(name));
-        let (direct, line) = (self.postgres.port(), self.lines.postgres_port(name));
-        let url = self.url.replace(&format!(":{direct}/"), &format!(":{line}/"));
+        let over = |url: &str, direct: u16, line: u16| {
+            url.replace(&format!("127.0.0.1:{direct}"), &format!("127.0.0.1:{line}"))
+        };
+        let postgres = over(&self.url, self.postgres.port(), self.lines.postgres_port(name));
+        let redis = over(&self.redis.url(), self.redis.port(), self.lines.redis_port(name));
         let log = || File::options().create(true).append(true).open(self.folder.join(format!("{name}.log")));
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["serve", "--listen", &http, "--data", &data, "--hs256-secret-file", &auth]);
-        command.args(["--postgres", &url, "--cluster-listen", &links, "--cluster-name", name]);
+        command.args([
+            "--postgres",
+            &postgres,
+            "--redis",
+            &redis,
+            "--cluster-listen",
+            &links,
+            "--cluster-name",
+            name,
+        ]);
         command.args(["--cluster-advertise", &advertise, "--cluster-ca-file", &ca]);
         command.args(["--cluster-cert-file", &cert, "--cluster-key-file", &key, "--quest", QUEST]);
         command.stdin(Stdio::null()).stdout(log().expect("writable")).stderr(log().expect("writable"));
@@ -197,6 +213,12 @@ impl Cluster {
     pub(crate) async fn restart_postgres(&self) {
         let postgres = Arc::clone(&self.postgres);
         spawn_blocking(move || postgres.restart_fast()).await.expect("no panic").expect("it starts again");
+    }
+
+    /// Does something to Redis.
+    pub(crate) async fn redis(&self, act: fn(&Redis) -> waystone_kit::Result<()>) {
+        let redis = Arc::clone(&self.redis);
+        spawn_blocking(move || act(&redis)).await.expect("no panic").expect("it is ours");
     }
 
     /// What the journal and all players' histories say of each other so far: nothing bad.

@@ -63,6 +63,16 @@ impl Stage {
         self.players.go_home().await;
     }
 
+    /// The checker over everything so far, where no shard was to move.
+    pub(crate) async fn check(&self) {
+        drop::<Value>(self.cluster.verify().await);
+    }
+
+    /// The awards of the quest so far, by what players were told.
+    pub(crate) fn awards(&self) -> usize {
+        self.cluster.ground.records().iter().map(|record| record.awards()).sum()
+    }
+
     /// Everyone finishes, and all is held against all.
     pub(crate) async fn close(self) {
         let Self { cluster, players, parties, told, begun } = self;
