@@ -29,6 +29,9 @@ pub(crate) struct Gaps {
     pub elsewhere: Spans,
     /// How often a player connected anew, at most.
     pub reconnects: usize,
+    /// Commands that were answered, and those of them at the first time of asking.
+    pub answers: usize,
+    pub at_once: usize,
 }
 
 impl Spans {
@@ -68,6 +71,8 @@ impl Gaps {
             others.0.into_iter().for_each(|span| mine.add(span));
         }
         self.reconnects = self.reconnects.max(other.reconnects);
+        self.answers += other.answers;
+        self.at_once += other.at_once;
     }
 
     /// The longest of all.
@@ -85,11 +90,11 @@ impl fmt::Display for Spans {
 
 impl fmt::Display for Gaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { entity, session, elsewhere, reconnects } = self;
+        let Self { entity, session, elsewhere, reconnects, answers, at_once } = self;
         write!(
             f,
             "slowest answers p50/p99/max: entity there {entity}, socket there {session}, elsewhere {elsewhere}; \
-             reconnects at most {reconnects}"
+             reconnects at most {reconnects}; {at_once} of {answers} at the first try"
         )
     }
 }

@@ -1,4 +1,4 @@
-//! The lines from node to node and from each node to the database: proxies, which a test can have fail.
+//! The lines from node to node and from each node to its services: proxies, which a test can have fail.
 
 use std::collections::BTreeMap;
 use waystone_kit::Proxy;
@@ -10,22 +10,20 @@ pub(crate) struct Lines {
     callers: Callers,
     /// Before the port for other nodes of each node.
     links: BTreeMap<&'static str, Proxy>,
-    /// Of each node to the database.
+    /// Of each node to the database, and to Redis.
     postgres: BTreeMap<&'static str, Proxy>,
+    redis: BTreeMap<&'static str, Proxy>,
 }
 
 impl Lines {
-    /// From and to nodes that listen for others on these ports, to a database on that.
-    pub(crate) fn lay(nodes: impl Iterator<Item = (&'static str, u16)>, postgres: u16) -> Self {
+    /// From and to nodes that listen for others on these ports, to services that listen on those.
+    pub(crate) fn lay(nodes: &[(&'static str, u16)], postgres: u16, redis: u16) -> Self {
         let callers = Callers::default();
         let proxy = |port| Proxy::start(port, &callers).expect("one of a hundred ports is free");
-        let nodes = nodes.map(|(name, port)| (name, (proxy(port), proxy(postgres))));
-        let (mut links, mut services) = (BTreeMap::new(), BTreeMap::new());
-        for (name, (link, service)) in nodes {
-            links.insert(name, link);
-            services.insert(name, service);
-        }
-        Self { callers, links, postgres: services }
+        let to = |service: u16| nodes.iter().map(|(name, _)| (*name, proxy(service))).collect();
+        let links = nodes.iter().map(|(name, port)| (*name, proxy(*port))).collect();
+        let (postgres, redis) = (to(postgres), to(redis));
+        Self { callers, links, postgres, redis }
     }
 
     /// A node runs as this process now.
@@ -41,6 +39,11 @@ impl Lines {
     /// Where a node reaches the database.
     pub(crate) fn postgres_port(&self, name: &str) -> u16 {
         self.postgres[name].port()
+    }
+
+    /// Where a node reaches Redis.
+    pub(crate) fn redis_port(&self, name: &str) -> u16 {
+        self.redis[name].port()
     }
 
     /// What becomes of all that two nodes say to each other.
@@ -70,5 +73,10 @@ impl Lines {
     /// What becomes of all that a node and the database say to each other.
     pub(crate) fn to_postgres(&self, name: &str, rule: Rule) {
         self.postgres[name].set(rule);
+    }
+
+    /// What becomes of all that a node and Redis say to each other.
+    pub(crate) fn to_redis(&self, name: &str, rule: Rule) {
+        self.redis[name].set(rule);
     }
 }

@@ -29,11 +29,20 @@ const HEARD: Duration = Duration::from_secs(20);
 struct Evidence {
     /// What was heard: offset and text of what somebody said, if it was that.
     heard: Vec<(u64, Option<String>)>,
-    /// What was acknowledged, when it was first tried, and how long it took.
-    said: Vec<(String, Instant, Duration)>,
+    /// What was acknowledged.
+    said: Vec<Said>,
     connects: usize,
     resume: Option<Resume>,
     faults: Vec<String>,
+}
+
+/// A command that was acknowledged: when it was first tried, how long it took, how often it was asked.
+#[derive(Debug)]
+struct Said {
+    text: String,
+    tried: Instant,
+    took: Duration,
+    times: usize,
 }
 
 struct Player {
@@ -61,6 +70,8 @@ pub(crate) struct Mark {
     /// Of each player: what it is to the one that a fault strikes.
     places: Vec<Place>,
     connects: Vec<usize>,
+    /// How often shards had changed hands.
+    pub moves: u64,
 }
 
 impl Player {
@@ -120,11 +131,13 @@ impl Player {
         }
     }
 
-    /// Has a command done, however often that must be tried; gives the answer.
-    async fn insist(&self, method: &str, data: Value) -> Value {
+    /// Has a command done, however often that must be tried; gives the answer, and how often it was asked.
+    async fn insist(&self, method: &str, data: Value) -> (Value, usize) {
+        let mut times = 0;
         loop {
             let client = self.client.borrow().clone();
             if let Some((client, _)) = client {
+                times += 1;
                 let request = self.diary.asked(method, &data);
                 let answer = client.rpc_within(method, data.clone(), ANSWER).await;
                 let outcome = match &answer {
@@ -134,10 +147,10 @@ impl Player {
                 };
                 self.diary.answered(request, outcome);
                 match answer {
-                    Ok(answer) => return answer,
+                    Ok(answer) => return (answer, times),
                     Err(ClientError::Rpc { temporary: false, code, message }) => {
                         self.evidence().faults.push(format!("{method} {data} was refused: {message} ({code})"));
-                        return Value::Null;
+                        return (Value::Null, times);
                     }
                     Err(_) => {}
                 }
@@ -151,9 +164,10 @@ impl Player {
             if tokio::time::timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
                 return;
             }
-            let (text, begun) = (format!("{} {number}", self.id), Instant::now());
-            self.insist("team.say", json!({ "cmd": format!("say-{number}"), "text": text })).await;
-            self.evidence().said.push((text, begun, begun.elapsed()));
+            let (text, tried) = (format!("{} {number}", self.id), Instant::now());
+            let say = json!({ "cmd": format!("say-{number}"), "text": text });
+            let (_, times) = self.insist("team.say", say).await;
+            self.evidence().said.push(Said { text, tried, took: tried.elapsed(), times });
         }
     }
 
@@ -187,7 +201,7 @@ impl Players {
         }
         for (number, pair) in all.chunks(2).enumerate() {
             let team = json!({ "cmd": "found", "name": format!("Pair {number}") });
-            let team = pair[0].insist("team.create", team).await;
+            let (team, _) = pair[0].insist("team.create", team).await;
             pair[1].insist("team.join", json!({ "cmd": "join", "code": team["invite"] })).await;
             for player in pair {
                 *player.team.lock().expect("nobody panics") =
@@ -209,7 +223,7 @@ impl Players {
         };
         let places = self.all.iter().map(place).collect();
         let connects = self.all.iter().map(|player| player.evidence().connects).collect();
-        Mark { begun: Instant::now(), places, connects }
+        Mark { begun: Instant::now(), places, connects, moves: cluster.moves().await }
     }
 
     /// Everyone goes back to where it came from, as far as that is open.
@@ -232,8 +246,7 @@ impl Players {
     /// How long answers took since then, once everyone has been answered something that was asked from now on.
     pub(crate) async fn gaps_since(&self, mark: &Mark) -> Gaps {
         let now = Instant::now();
-        let answered =
-            |player: &Arc<Player>| player.evidence().said.last().is_some_and(|(_, tried, _)| *tried >= now);
+        let answered = |player: &Arc<Player>| player.evidence().said.last().is_some_and(|said| said.tried >= now);
         while !self.all.iter().all(answered) {
             assert!(now.elapsed() < HEARD, "everyone was to be answered within {HEARD:?} after the trouble");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -241,8 +254,12 @@ impl Players {
         let mut gaps = Gaps::default();
         for ((player, place), before) in self.all.iter().zip(&mark.places).zip(&mark.connects) {
             let evidence = player.evidence();
-            let since = evidence.said.iter().rev().take_while(|(_, tried, took)| *tried + *took >= mark.begun);
-            gaps.add(*place, since.map(|(_, _, took)| *took).max().unwrap_or_default(), evidence.connects - before);
+            let since = evidence.said.iter().rev().take_while(|said| said.tried + said.took >= mark.begun);
+            let since: Vec<&Said> = since.collect();
+            let slowest = since.iter().map(|said| said.took).max().unwrap_or_default();
+            gaps.add(*place, slowest, evidence.connects - before);
+            gaps.answers += since.len();
+            gaps.at_once += since.iter().filter(|said| said.times == 1).count();
         }
         gaps
     }
@@ -302,7 +319,7 @@ impl Players {
         for pair in self.all.chunks(2) {
             let said: Vec<String> = pair
                 .iter()
-                .flat_map(|one| one.evidence().said.iter().map(|(text, ..)| text.clone()).collect::<Vec<_>>())
+                .flat_map(|one| one.evidence().said.iter().map(|said| said.text.clone()).collect::<Vec<_>>())
                 .collect();
             for one in pair {
                 let evidence = one.evidence();

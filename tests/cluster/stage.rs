@@ -29,9 +29,9 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts the cluster, and lets them play.
-    pub(crate) async fn open(names: [&'static str; 3], odd: &str) -> Self {
+    pub(crate) async fn open(names: [&'static str; 3]) -> Self {
         let begun = Instant::now();
-        let cluster = Cluster::start(names, odd).await;
+        let cluster = Cluster::start(names).await;
         let players = Players::set_out(&cluster.ground).await;
         let parties = Parties::set_out(&cluster.ground, TEAMS);
         tokio::time::sleep(CALM).await;
@@ -46,7 +46,10 @@ impl Stage {
     /// What a fault has cost, now that it is over.
     pub(crate) async fn tell(&mut self, what: &'static str, mark: &Mark) -> Gaps {
         let gaps = self.players.gaps_since(mark).await;
-        say(&format!("{:4.0} s  {what}: {gaps}", self.begun.elapsed().as_secs_f64()));
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or_default();
+        let (at, moves) = (self.begun.elapsed().as_secs_f64(), self.cluster.moves().await - mark.moves);
+        say(&format!("{at:4.0} s (load {load})  {what}: {gaps}; {moves} changes of owner"));
         let faults = self.players.faults();
         assert!(faults.is_empty(), "{what}: {faults:?}");
         self.told.entry(what).or_default().merge(gaps.clone());
@@ -58,6 +61,16 @@ impl Stage {
         let ((), verdict) = tokio::join!(self.cluster.all_owned_by(names), self.cluster.verify());
         drop::<Value>(verdict);
         self.players.go_home().await;
+    }
+
+    /// The checker over everything so far, where no shard was to move.
+    pub(crate) async fn check(&self) {
+        drop::<Value>(self.cluster.verify().await);
+    }
+
+    /// The awards of the quest so far, by what players were told.
+    pub(crate) fn awards(&self) -> usize {
+        self.cluster.ground.records().iter().map(|record| record.awards()).sum()
     }
 
     /// Everyone finishes, and all is held against all.

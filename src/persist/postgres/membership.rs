@@ -146,6 +146,18 @@ impl Membership {
                 continue;
             }
             let mut course = self.course.lock().await;
+            // A connection has its own deadline, and is kept: one that takes longer than a beat may would never be made.
+            if course.conn.is_none() {
+                match stop.run_until_cancelled(connect(&self.options)).await {
+                    Some(Ok(conn)) => course.conn = Some(conn),
+                    Some(Err(fault)) => {
+                        tracing::debug!(?fault, "the lease was not renewed");
+                        pause = RETRY;
+                        continue;
+                    }
+                    None => break,
+                }
+            }
             let beaten = tokio::time::timeout(ANSWER, self.beat(&mut course)).await;
             pause = if matches!(beaten, Ok(Ok(()))) { BEAT } else { RETRY };
             match beaten {

@@ -1,4 +1,5 @@
-//! A TCP proxy that does to connections what networks do: cuts them, or lets them hang, in one direction or both.
+//! A TCP proxy that does to connections what networks do: cuts them, slows them, or lets them hang, in one direction or
+//! both.
 //!
 //! A test stands one before each server and gives clients the proxy's port. Which client dials can be told by its
 //! process, so one proxy has different rules for different callers, and two nodes can be cut off from each other while
@@ -39,6 +40,8 @@ pub enum Rule {
         /// What the server says.
         down: bool,
     },
+    /// What is said at once takes so long to the other side, and what is said meanwhile waits.
+    Delay(Duration),
 }
 
 impl Rule {
@@ -271,7 +274,9 @@ impl Pump {
                 read => read,
             };
             // What came since the last look may not pass any more.
-            self.passes();
+            if let Rule::Delay(span) = self.passes() {
+                pause(span);
+            }
             match read {
                 Ok(0) => return to.shutdown(Shutdown::Write).unwrap_or_default(),
                 Ok(count) if to.write_all(&piece[..count]).is_ok() => {}
@@ -284,11 +289,11 @@ impl Pump {
         }
     }
 
-    /// Waits until this direction is not held.
-    fn passes(&self) {
+    /// Waits until this direction is not held; the rule by then.
+    fn passes(&self) -> Rule {
         let held_back = |state: &mut State| !state.ended && state.rule(self.name.as_deref()).holds(self.way);
-        let state = held(&self.shared.state);
-        drop(self.shared.changed.wait_while(state, held_back));
+        let state = self.shared.changed.wait_while(held(&self.shared.state), held_back);
+        state.unwrap_or_else(PoisonError::into_inner).rule(self.name.as_deref())
     }
 }
 

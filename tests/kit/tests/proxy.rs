@@ -66,6 +66,10 @@ fn it_holds_one_way_or_both_and_what_was_held_comes_late() {
         heard(&socket, "two", SOON).expect("it was late");
         heard(&second, "new", SOON).expect("it was late");
     }
+    proxy.set(Rule::Delay(NEVER));
+    said(&socket, "slow");
+    is_silent(&socket);
+    heard(&socket, "slow", SOON).expect("it takes its time");
     proxy.set(Rule::Cut);
     heard(&socket, "?", SOON).expect_err("it is cut");
     let cut = dial(&proxy).and_then(|cut| heard(&cut, "?", SOON)).expect_err("it is cut at once");

@@ -9,6 +9,7 @@ use crate::persist::suite::{Postgres, append, claim_all, player};
 use crate::persist::{Journal, Place};
 use futures_util::future::join_all;
 use sqlx::Connection;
+use waystone_kit::proxy::{Callers, Rule};
 
 async fn database() -> (String, PgConnection) {
     let url = Postgres::database().await;
@@ -146,6 +147,23 @@ async fn connections_that_are_cut_cost_no_lease() {
     assert!(bob.claim_free(Shard::all().collect()).await.unwrap_or_default().is_empty());
     tokio::time::sleep(RETRY).await;
     assert_eq!(members.views().borrow().members.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_way_to_the_database_is_no_end() {
+    let (url, mut operator) = database().await;
+    let port = waystone_kit::Postgres::shared().port();
+    let proxy = waystone_kit::Proxy::start(port, &Callers::default()).expect("a port is free");
+    let ada = join(&url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port())), "ada").await;
+    let members = ada.members().expect("it is one");
+    // A new connection and a beat take longer together than a beat may, and each for itself does not.
+    proxy.set(Rule::Delay(Duration::from_millis(70)));
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::raw_sql(sql).execute(&mut operator).await.expect("it may");
+    let mut views = members.views();
+    views.mark_unchanged();
+    tokio::time::timeout(Duration::from_secs(20), views.changed()).await.expect("it is heard").expect("it beats");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
