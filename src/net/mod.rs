@@ -21,7 +21,7 @@ mod http;
 mod limits;
 pub mod listener;
 mod live;
-mod metrics;
+pub mod metrics;
 mod outbound;
 mod problem;
 mod protocol;
