@@ -22,7 +22,7 @@ mod http;
 mod limits;
 pub mod listener;
 mod live;
-mod metrics;
+pub mod metrics;
 mod operators;
 mod outbound;
 pub mod phones;
