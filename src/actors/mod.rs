@@ -5,7 +5,7 @@
 //! entity -> [`courier`] -> entities; entity -> [`sessions`] -> session. Nobody waits for an entity inside an entity.
 //!
 //! ractor's mailboxes have no bound, so every message bears a permit of the one who sends it: sessions have credits
-//! with themselves, shards and entities an inbox each; what is over the bound is answered `busy`.
+//! with themselves, shards an inbox; an entity's requests wait beside its mailbox ([`inbox`]); what is over the bound is answered `busy`.
 
 pub mod act_route;
 pub mod adopt;
@@ -18,6 +18,7 @@ pub mod courier;
 pub mod entity;
 pub mod game;
 pub mod happening;
+pub mod inbox;
 pub mod keeper;
 pub mod mailbox;
 pub mod meetings;
