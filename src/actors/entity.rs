@@ -90,12 +90,14 @@ impl Actor for EntityActor {
         _: Turn,
         state: &mut EntityState,
     ) -> Result<(), ActorProcessingErr> {
+        state.inbox.set_at_work(true);
         loop {
             let (deliveries, more) = state.inbox.take(run::RUN_MAX);
             // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake.
             Box::pin(state.serve(deliveries)).await?;
             // One that is being let go takes no more messages, and serves what it has at once.
             if !more || myself.cast(Turn).is_ok() {
+                state.inbox.set_at_work(false);
                 return Ok(());
             }
         }

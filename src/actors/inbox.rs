@@ -7,6 +7,7 @@ use crate::actors::mailbox::Answer;
 use crate::cluster::router::Request;
 use crate::ids::EntityId;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Requests that wait for a player or a team: a team of 60 whose members all act at once.
@@ -29,13 +30,15 @@ pub struct Delivery {
 pub struct Inbox {
     room: usize,
     queue: Mutex<VecDeque<Delivery>>,
+    /// Whether the actor has taken something and is not done with it.
+    at_work: AtomicBool,
 }
 
 impl Inbox {
     /// An empty one.
     pub fn new(of: &EntityId) -> Self {
         let room = if matches!(of, EntityId::Region(_)) { ROOM_OF_REGION } else { ROOM };
-        Self { room, queue: Mutex::default() }
+        Self { room, queue: Mutex::default(), at_work: AtomicBool::new(false) }
     }
 
     /// Puts a request in. `Ok(true)`: it was empty, so the actor must be told. `Err`: it is full.
@@ -64,9 +67,14 @@ impl Inbox {
         deliveries.rev().for_each(|delivery| queue.push_front(delivery));
     }
 
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.queue().is_empty()
+    /// The actor is at work, or has done what it took.
+    pub fn set_at_work(&self, at_work: bool) {
+        self.at_work.store(at_work, Ordering::Relaxed);
+    }
+
+    /// Whether nothing waits and nothing is being done.
+    pub fn is_idle(&self) -> bool {
+        !self.at_work.load(Ordering::Relaxed) && self.queue().is_empty()
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Delivery>> {

@@ -10,6 +10,7 @@
 pub mod act_route;
 pub mod adopt;
 pub mod audience;
+pub mod awake;
 pub mod cards;
 pub mod channels;
 pub mod contract;

@@ -180,6 +180,10 @@ impl ShardState {
             return Ok(());
         }
         if !self.slots.contains_key(&to) {
+            if !self.make_room() {
+                reject(answer, Undelivered::Busy);
+                return Ok(());
+            }
             // Boxed: starting an actor is rare, and its room would be part of every shard's for ever.
             Box::pin(self.start(myself, &to)).await?;
         }
@@ -195,6 +199,28 @@ impl ShardState {
             Err(Delivery { answer, .. }) => reject(answer, Undelivered::Busy),
         }
         Ok(())
+    }
+
+    /// Lets the longest idle go where the shard's share is full; `false`: there is no room for one more.
+    fn make_room(&mut self) -> bool {
+        let share = self.node.awake.share(self.node.ownership.count());
+        if self.slots.len() < share.full {
+            return true;
+        }
+        let going = self.slots.values().filter(|slot| slot.going).count();
+        if self.slots.len() - going >= share.full {
+            let idle = self.slots.iter().filter(|(_, slot)| !slot.going && slot.inbox.is_idle());
+            let mut idle: Vec<(Instant, EntityId)> = idle.map(|(id, slot)| (slot.last_used, id.clone())).collect();
+            let n = share.batch().min(idle.len());
+            if n == 0 {
+                return false;
+            }
+            idle.select_nth_unstable(n - 1);
+            for (_, id) in &idle[..n] {
+                self.slots.entry(id.clone()).and_modify(Slot::let_go);
+            }
+        }
+        self.slots.len() < share.most
     }
 
     async fn start(&mut self, myself: &ActorRef<ShardMessage>, id: &EntityId) -> Result<(), ActorProcessingErr> {

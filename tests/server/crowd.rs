@@ -41,7 +41,12 @@ async fn prober(node: Arc<Node>, who: PlayerId, stop: Arc<AtomicU64>) -> [f64; 3
         }
         let begun = Instant::now();
         let share = Command::Player(PlayerCommand::Share { on: n.is_multiple_of(2) });
-        node.router.send(EntityId::Player(who.clone()), Message::bare(share)).await.expect("the rest is not held up");
+        let ask = || node.router.send(EntityId::Player(who.clone()), Message::bare(share.clone()));
+        // Its lane may be the crowd's, once in sixteen.
+        while let Err(why) = ask().await {
+            assert_eq!(why, Undelivered::Busy, "the rest is not held up");
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
         took.push(begun.elapsed().as_secs_f64() * 1_000.0);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -130,4 +135,90 @@ async fn a_crowd_at_one_place_in_a_folder() {
     let verdict = verify::verify(journal.as_ref()).await.expect("readable");
     assert!(verdict.is_clean(), "{}", verdict.render());
     journal.close().await;
+}
+
+/// Players that all have something to say, some of them at once; each is answered, however often it must ask.
+async fn all_speak(node: &Arc<Node>, players: &[PlayerId], on: bool) {
+    for some in players.chunks(200) {
+        let mut speaking = JoinSet::new();
+        for player in some {
+            let (node, id) = (Arc::clone(node), EntityId::Player(player.clone()));
+            speaking.spawn(async move {
+                let share = || Message::bare(Command::Player(PlayerCommand::Share { on }));
+                while let Err(why) = node.router.send(id.clone(), share()).await {
+                    assert_eq!(why, Undelivered::Busy);
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+        }
+        while let Some(spoken) = speaking.join_next().await {
+            spoken.expect("it is answered");
+        }
+    }
+}
+
+/// What this process has in memory, in bytes.
+fn resident() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux says");
+    let pages: f64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("the second number");
+    pages * 4_096.0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_are_awake_than_the_bound_and_all_are_answered() {
+    const MAX: usize = 2_560;
+    let journal = MemoryJournal::new();
+    let running = start(Clock::system(), Arc::new(journal.clone()), World::default()).await.expect("it starts");
+    let node = &running.node;
+    let players: Vec<PlayerId> = (0..6_000).map(|n| PlayerId::new(format!("p{n}")).expect("an id")).collect();
+    let before = resident();
+    all_speak(node, &players[..2_000], true).await;
+    println!("{:.0} bytes for each who is awake, with its first entry", (resident() - before) / 2_000.0);
+
+    node.awake.limit(MAX);
+    let (counting, most) = (Arc::clone(node), Arc::new(AtomicU64::new(0)));
+    let seen = Arc::clone(&most);
+    let mut counter = JoinSet::new();
+    counter.spawn(async move {
+        loop {
+            seen.fetch_max(counting.counters.read(0).entities, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for on in [true, false, true] {
+        all_speak(node, &players, on).await;
+    }
+    counter.abort_all();
+    let most = usize::try_from(most.load(Ordering::Relaxed)).expect("few");
+    // A shard's share is rounded up, twice.
+    let bound = MAX + MAX / 8 + 2 * 256;
+    assert!((MAX / 2..=bound).contains(&most), "{most} were awake, {bound} may be");
+    println!("{most} were awake at most, of {}", players.len());
+    running.drain().await;
+    let verdict = verify::verify(&journal.reopen()).await.expect("readable");
+    assert!(verdict.is_clean() && verdict.entities == 6_000, "{}", verdict.render());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_all_are_at_work_others_are_told_to_wait() {
+    let journal = MemoryJournal::new();
+    let running = start(Clock::system(), Arc::new(journal.clone()), World::default()).await.expect("it starts");
+    let node = &running.node;
+    node.awake.limit(1);
+    journal.faults().delays(|| Duration::from_millis(300));
+    let names = (0..).map(|n| PlayerId::new(format!("p{n}")).expect("an id"));
+    let one_shard = |id: &PlayerId| Shard::of(&EntityId::Player(id.clone())).number() == 7;
+    let players: Vec<PlayerId> = names.filter(one_shard).take(5).collect();
+    let ask = |player: &PlayerId| {
+        let share = Message::bare(Command::Player(PlayerCommand::Share { on: true }));
+        node.router.send(EntityId::Player(player.clone()), share)
+    };
+    let answers = futures_util::future::join_all(players.iter().map(ask)).await;
+    let busy = answers.iter().filter(|answer| **answer == Err(Undelivered::Busy)).count();
+    let done = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!((done, busy), (2, 3), "{answers:?}");
+    for player in &players {
+        assert!(ask(player).await.is_ok(), "those who have done their work make room");
+    }
+    running.drain().await;
 }
