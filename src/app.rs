@@ -203,6 +203,11 @@ impl App {
         self.edge.addr()
     }
 
+    /// From now on no more players, teams and places are in memory than this.
+    pub fn limit_entities(&self, max: usize) {
+        self.node.node.awake.limit(max);
+    }
+
     /// Returns when the journal has another owner: this server must end, since whatever it decides is refused. A member
     /// of a cluster loses a shard now and then, and lives on.
     pub async fn lost(&self) {

@@ -56,6 +56,8 @@ pub struct Config {
     pub quests: Quests,
     /// How positions are judged.
     pub fences: Fences,
+    /// How much it holds in memory.
+    pub limits: Limits,
     /// What it says of itself.
     pub log: Log,
     /// How it ends.
@@ -144,6 +146,19 @@ pub enum LogFormat {
 pub struct Drain {
     /// How long players under way have to be handed over before it ends all the same.
     pub deadline: Duration,
+}
+
+/// How much is held in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Players, teams and places awake at most.
+    pub entities_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entities_max: 200_000 }
+    }
 }
 
 impl Default for Http {

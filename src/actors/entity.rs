@@ -1,46 +1,33 @@
-//! The one actor for players, teams and regions: it drives an aggregate. It loads on its first message, decides,
-//! appends, applies, and only then lets anyone know.
+//! The one actor for players, teams and regions: it drives an aggregate. It loads on its first message; then it decides
+//! and appends what waits, a [`run`] at a time, and only then lets anyone know.
 //!
 //! Promise: an answer, a notice and an outgoing message exist only after their entry is in the journal. A panic or a
 //! failed append loses nothing that was told; the next message finds the state that the journal has.
 
+use crate::actors::inbox::Inbox;
 use crate::actors::mailbox::ShardMessage;
 use crate::actors::node::Node;
 use crate::actors::parked::Poison;
-use crate::cluster::link::{Note, SessionKey};
+use crate::cluster::link::SessionKey;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
-use crate::persist::{Append, AppendError, Stored};
-use crate::quest::aggregate::{Aggregate, Decision, Message, State};
-use crate::quest::entry::{Cause, Entry};
-use crate::quest::event::{Event, TeamEvent};
-use crate::quest::refusal::Refusal;
+use crate::quest::aggregate::{Aggregate, State};
 use crate::quest::{guidance, view};
-use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{debug, error, warn};
 
-/// Entries between two snapshots: bounds how much a cold start must read.
+mod run;
+
+/// Entries between two snapshots at least: bounds how much a cold start must read.
 const SNAPSHOT_EVERY: u64 = 50;
+/// What an entry of play has in bytes (docs/operations.md).
+const ENTRY_BYTES: u64 = 500;
 /// How often a decision is made anew when the stream was not where it was thought to be.
 const CONFLICTS_MAX: u32 = 3;
-
-/// A request with the place for its answer; the permit is the sender's credit, free again when it is dropped.
-#[derive(Debug)]
-pub struct Delivery {
-    /// What is asked.
-    pub request: Request,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<Result<Response, Undelivered>>,
-    /// The credit.
-    pub permit: OwnedSemaphorePermit,
-}
 
 /// The actor's behaviour.
 #[derive(Debug)]
@@ -55,6 +42,8 @@ pub struct EntityArguments {
     pub node: Arc<Node>,
     /// Its shard, which wakes it.
     pub shard: ActorRef<ShardMessage>,
+    /// What is asked of it.
+    pub inbox: Arc<Inbox>,
 }
 
 /// What it holds.
@@ -63,49 +52,60 @@ pub struct EntityState {
     id: EntityId,
     node: Arc<Node>,
     shard: ActorRef<ShardMessage>,
-    /// The state; `None` until the first message, and after an append of unknown fate.
+    inbox: Arc<Inbox>,
+    /// The state; `None` until the first message, and after an append that failed.
     aggregate: Option<Aggregate>,
-    /// The position of the last snapshot.
-    snapshot: u64,
+    /// The position of the last snapshot, and its bytes.
+    snapshot: (u64, u64),
+    /// Whether a run is being written.
+    writing: bool,
+    /// Whether the state is of no use after this run.
+    spoilt: bool,
+    /// Whether the board lacks something of it.
+    unshown: bool,
 }
 
+/// Word that something has come into an empty inbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn;
+
 impl Actor for EntityActor {
-    type Msg = Delivery;
+    type Msg = Turn;
     type State = EntityState;
     type Arguments = EntityArguments;
 
     async fn pre_start(
         &self,
-        _: ActorRef<Delivery>,
+        _: ActorRef<Turn>,
         arguments: EntityArguments,
     ) -> Result<EntityState, ActorProcessingErr> {
-        let EntityArguments { id, node, shard } = arguments;
-        Ok(EntityState { id, node, shard, aggregate: None, snapshot: 0 })
+        let EntityArguments { id, node, shard, inbox } = arguments;
+        let (aggregate, snapshot, writing, spoilt, unshown) = (None, (0, 0), false, false, false);
+        Ok(EntityState { id, node, shard, inbox, aggregate, snapshot, writing, spoilt, unshown })
     }
 
     async fn handle(
         &self,
-        _: ActorRef<Delivery>,
-        delivery: Delivery,
+        myself: ActorRef<Turn>,
+        _: Turn,
         state: &mut EntityState,
     ) -> Result<(), ActorProcessingErr> {
-        let Delivery { request, answer, permit } = delivery;
-        // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake. Whatever a
-        // panic leaves behind ends with this actor.
-        let result = match Box::pin(AssertUnwindSafe(state.respond(&request)).catch_unwind()).await {
-            Ok(result) => result,
-            Err(panic) => return Err(state.panicked(&request, panic.as_ref()).into()),
-        };
-        // The asker may have given up; what was decided stands all the same.
-        if answer.send(result).is_err() {
-            debug!(entity = %state.id, "the asker did not wait for its answer");
+        state.inbox.set_at_work(true);
+        loop {
+            let (deliveries, more) = state.inbox.take(run::RUN_MAX);
+            // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake.
+            Box::pin(state.serve(deliveries)).await?;
+            // One that is being let go takes no more messages, and serves what it has at once.
+            if !more || myself.cast(Turn).is_ok() {
+                state.inbox.set_at_work(false);
+                return Ok(());
+            }
         }
-        drop(permit);
-        Ok(())
     }
 
-    async fn post_stop(&self, _: ActorRef<Delivery>, state: &mut EntityState) -> Result<(), ActorProcessingErr> {
-        state.save_snapshot(1).await;
+    async fn post_stop(&self, _: ActorRef<Turn>, state: &mut EntityState) -> Result<(), ActorProcessingErr> {
+        // A tail that is short beside the snapshot is read faster than a new snapshot is written.
+        state.save_snapshot((state.snapshot_every() / 10).clamp(1, SNAPSHOT_EVERY)).await;
         Ok(())
     }
 }
@@ -116,40 +116,29 @@ impl Actor for EntityActor {
 pub struct Panicked;
 
 impl EntityState {
-    async fn respond(&mut self, request: &Request) -> Result<Response, Undelivered> {
-        self.load().await?;
+    /// Answers what changes nothing.
+    fn respond(&self, request: &Request) -> Result<Response, Undelivered> {
         match request {
-            Request::Decide(message) => self.decide(message).await.map(Response::Decided),
             Request::Attach { after, session, since } => self.attach(*after, session.clone(), *since),
             Request::View => self.view(),
-            Request::Drop { cause, hops } => self.drop_message(cause, *hops).await.map(Response::Dropped),
+            Request::Decide(_) | Request::Drop { .. } => Err(Undelivered::Unavailable),
         }
     }
 
-    /// Reports that a request has made this entity panic.
-    fn panicked(&self, request: &Request, panic: &(dyn Any + Send)) -> Panicked {
+    /// Reports that a request, if it was one, has made this entity panic.
+    fn panicked(&self, request: Option<&Request>, panic: &(dyn Any + Send)) -> Panicked {
         let poison = match request {
-            Request::Decide(message) => Poison::of(message),
-            Request::Attach { .. } => Poison::named("attach"),
-            Request::View => Poison::named("view"),
-            Request::Drop { cause, hops } => Poison { name: "drop".to_owned(), cause: Some((cause.clone(), *hops)) },
+            Some(Request::Decide(message)) => Poison::of(message),
+            Some(Request::Attach { .. }) => Poison::named("attach"),
+            Some(Request::View) => Poison::named("view"),
+            Some(Request::Drop { cause, hops }) => {
+                Poison { name: "drop".to_owned(), cause: Some((cause.clone(), *hops)) }
+            }
+            None => Poison::named("writing"),
         };
         let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
         self.node.parked.report(&self.id, self.node.clock.now(), poison, text.unwrap_or("no words"));
         Panicked
-    }
-
-    /// Notes a message as one that an operator has dropped; `false`: it was taken in before.
-    async fn drop_message(&mut self, cause: &Cause, hops: u8) -> Result<bool, Undelivered> {
-        let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
-        let Some(entry) = aggregate.drop_message(self.node.clock.now(), cause, hops) else { return Ok(false) };
-        match self.commit(entry).await {
-            Ok(_) => Ok(true),
-            Err(AppendError::Repeated(_)) => Ok(false),
-            Err(AppendError::Conflict(_) | AppendError::Lost | AppendError::Unavailable(_)) => {
-                Err(Undelivered::Unavailable)
-            }
-        }
     }
 
     async fn load(&mut self) -> Result<(), Undelivered> {
@@ -167,124 +156,12 @@ impl EntityState {
             loaded = self.node.journal.load_entries(&self.id).await.map_err(out_of_service)?;
             restored = loaded.restore(&self.id);
         }
-        self.snapshot = loaded.snapshot.map_or(0, |(seq, _)| seq);
+        self.snapshot = loaded.snapshot.map_or((0, 0), |(seq, bytes)| (seq, bytes.len() as u64));
         self.aggregate = restored;
+        if let Some(aggregate) = self.aggregate.as_ref().filter(|_| std::mem::take(&mut self.unshown)) {
+            self.node.overview.restored(aggregate);
+        }
         self.aggregate.as_ref().map(|_| ()).ok_or(Undelivered::Unavailable)
-    }
-
-    async fn decide(&mut self, message: &Message) -> Result<Option<serde_json::Value>, Undelivered> {
-        if self.node.courier.is_full() {
-            return Err(Undelivered::Busy);
-        }
-        let mut repeated = false;
-        for _ in 0..CONFLICTS_MAX {
-            self.load().await?;
-            let Some(aggregate) = &self.aggregate else { return Err(Undelivered::Unavailable) };
-            let content = self.node.world.content();
-            let now = self.node.clock.now();
-            let entry = match aggregate.decide(now, &content.catalog, message) {
-                Ok(Decision::Nothing(answer)) => {
-                    if matches!(message.command, crate::quest::command::Command::Wake) {
-                        self.ask_to_be_woken(aggregate.due(&content.catalog, now));
-                    }
-                    return Ok(answer);
-                }
-                Ok(Decision::Append(entry)) => {
-                    faults::taste(|| serde_json::to_string(&message.command).unwrap_or_default());
-                    *entry
-                }
-                Err(refusal) => return Err(Undelivered::Refused(refusal)),
-            };
-            match self.commit(entry).await {
-                Ok(answer) => return Ok(answer),
-                Err(AppendError::Conflict(reason)) => {
-                    error!(entity = %self.id, reason, "the entity's state was stale; it is read anew");
-                    self.aggregate = None;
-                }
-                // Long ago, or the state would have known it: read anew once, in case it was stale.
-                Err(AppendError::Repeated(_)) if repeated => break,
-                Err(AppendError::Repeated(_)) => {
-                    repeated = true;
-                    self.aggregate = None;
-                }
-                Err(AppendError::Lost) => {
-                    self.aggregate = None;
-                    if faults::planted(Bug::LostIsDone) {
-                        return Ok(None);
-                    }
-                    return Err(Undelivered::Unavailable);
-                }
-                Err(AppendError::Unavailable(_)) => return Err(Undelivered::Unavailable),
-            }
-        }
-        Err(match &message.cause {
-            Some(Cause::Message(_)) if repeated => return Ok(None),
-            // Its answer is no longer kept, only that it was done; saying so beats asking for another try for ever.
-            Some(Cause::Client { .. }) => Undelivered::Refused(Refusal::command_conflict(
-                "this command id was used long ago and its answer is not kept; make a new id for each command",
-            )),
-            Some(Cause::Message(_)) | None => Undelivered::Unavailable,
-        })
-    }
-
-    /// Appends an entry, takes it in, and lets everyone know whom it concerns.
-    async fn commit(&mut self, entry: Entry) -> Result<Option<serde_json::Value>, AppendError> {
-        // Until the answer comes the state is unknown; a task that is killed here leaves nothing stale behind.
-        let Some(mut next) = self.aggregate.take() else { return Ok(None) };
-        let content = self.node.world.content();
-        next.apply(&entry);
-        let wake = next.due(&content.catalog, entry.at);
-        let append = Append { entity: self.id.clone(), entry: entry.clone(), wake };
-        let begun = self.node.courier.begin(&self.id);
-        faults::reach(Point::BeforeAppend);
-        if faults::planted(Bug::TellBeforeAppend) {
-            self.tell_session(&next, &entry);
-        }
-        let offset = match self.node.journal.append(append).await {
-            Ok(offset) => offset,
-            Err(_) if faults::planted(Bug::AcknowledgeBeforeAppend) => 1,
-            // It may be in the journal: its letters count as under way.
-            Err(AppendError::Lost) => return Err(AppendError::Lost),
-            Err(err) => {
-                self.node.courier.nothing(begun);
-                if faults::planted(Bug::FailedStateKept) {
-                    self.aggregate = Some(next);
-                }
-                return Err(err);
-            }
-        };
-        faults::reach(Point::AfterAppend);
-        self.tell_session(&next, &entry);
-        let answer = entry.reply.clone();
-        let stored = Stored { entity: self.id.clone(), offset, epoch: 0, entry };
-        self.node.courier.take(begun, &stored);
-        self.node.overview.committed(&next, &stored);
-        self.node.counters.entry();
-        self.expel_leavers(&next, &stored.entry);
-        self.aggregate = Some(next);
-        self.ask_to_be_woken(wake);
-        self.save_snapshot(SNAPSHOT_EVERY).await;
-        Ok(answer)
-    }
-
-    /// A player's session hears the notices, and what to watch from now on.
-    fn tell_session(&self, next: &Aggregate, entry: &Entry) {
-        if let (State::Player(player), EntityId::Player(id)) = (&next.state, &self.id) {
-            let content = self.node.world.content();
-            let first = player.offset - entry.notices.len() as u64;
-            let notices = player.missed(first).unwrap_or_default();
-            self.node.tell_player(id, notices, || guidance::of(player, id, next.seq, &content.catalog));
-        }
-    }
-
-    /// Those who have left a team no longer hear its live channel.
-    fn expel_leavers(&self, next: &Aggregate, entry: &Entry) {
-        let left = entry.events.iter().any(|event| matches!(event, Event::Team(TeamEvent::MemberLeft { .. })));
-        if let (true, State::Team(team), EntityId::Team(id)) = (left, &next.state, &self.id) {
-            let members: Vec<_> = team.members.keys().cloned().collect();
-            self.node.channels.expel(id, &members);
-            self.node.tell_peers(&Note::Members { team: id.clone(), members });
-        }
     }
 
     fn ask_to_be_woken(&self, at: Option<crate::units::Timestamp>) {
@@ -296,16 +173,23 @@ impl EntityState {
         }
     }
 
+    /// After how many entries a snapshot is worth its bytes: those of one must not outweigh the entries that it saves,
+    /// or a place with 50,000 visitors would write its three megabytes every 50 entries.
+    fn snapshot_every(&self) -> u64 {
+        SNAPSHOT_EVERY.max(self.snapshot.1 / ENTRY_BYTES)
+    }
+
     /// Keeps a snapshot when at least `every` entries have come since the last.
     async fn save_snapshot(&mut self, every: u64) {
         let Some(aggregate) = &self.aggregate else { return };
-        if aggregate.seq < self.snapshot + every {
+        if aggregate.seq < self.snapshot.0 + every {
             return;
         }
         let Ok(bytes) = serde_json::to_vec(aggregate).map(faults::spoilt) else { return };
         faults::reach(Point::InSnapshot);
+        let size = bytes.len() as u64;
         match self.node.journal.save_snapshot(&self.id, aggregate.seq, bytes).await {
-            Ok(()) => self.snapshot = aggregate.seq,
+            Ok(()) => self.snapshot = (aggregate.seq, size),
             Err(err) => debug!(entity = %self.id, %err, "a snapshot was not kept; it is only a cache"),
         }
     }

@@ -5,11 +5,12 @@
 //! entity -> [`courier`] -> entities; entity -> [`sessions`] -> session. Nobody waits for an entity inside an entity.
 //!
 //! ractor's mailboxes have no bound, so every message bears a permit of the one who sends it: sessions have credits
-//! with themselves, shards and entities an inbox each; what is over the bound is answered `busy`.
+//! with themselves, shards an inbox; an entity's requests wait beside its mailbox ([`inbox`]); what is over the bound is answered `busy`.
 
 pub mod act_route;
 pub mod adopt;
 pub mod audience;
+pub mod awake;
 pub mod cards;
 pub mod channels;
 pub mod contract;
@@ -18,6 +19,7 @@ pub mod courier;
 pub mod entity;
 pub mod game;
 pub mod happening;
+pub mod inbox;
 pub mod keeper;
 pub mod live_session;
 pub mod mailbox;

@@ -2,6 +2,7 @@
 //! player's session, on whichever node its socket is.
 
 use crate::actors::audience::Audience;
+use crate::actors::awake::Awake;
 use crate::actors::channels::Channels;
 use crate::actors::contract::CloseReason;
 use crate::actors::counters::Counters;
@@ -76,6 +77,8 @@ pub struct Node {
     pub channels: Arc<Channels>,
     /// Entities that panic.
     pub parked: Parked,
+    /// How many entities may be awake.
+    pub awake: Awake,
     /// Counters.
     pub counters: Counters,
     draining: AtomicBool,
@@ -107,6 +110,7 @@ impl Node {
             positions,
             meetings: Meetings::default(),
             parked: Parked::default(),
+            awake: Awake::default(),
             counters: Counters::default(),
             draining: AtomicBool::new(false),
             isolated: AtomicBool::new(false),

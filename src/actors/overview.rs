@@ -55,15 +55,20 @@ impl OverviewBoard {
         Self { world, board: Mutex::default(), stream: broadcast::channel(WATCH_QUEUE).0 }
     }
 
-    /// Takes in an entry that the journal has, and the state it led to.
+    /// Takes in an entry that the journal has, and the state it led to, or a later one.
     pub fn committed(&self, state: &Aggregate, stored: &Stored) {
+        self.happened(stored);
+        self.lock().project(state);
+    }
+
+    /// Takes in an entry that the journal has, without its state.
+    pub fn happened(&self, stored: &Stored) {
         let content = self.world.content();
         let catalog = &content.catalog;
         let name =
             |team: &TeamId| self.lock().teams.get(team).map_or_else(|| team.to_string(), |card| card.name.clone());
         let happenings = happening::of(stored, catalog, &name);
         let mut board = self.lock();
-        board.project(state);
         for happening in happenings {
             let happening = Arc::new(happening);
             if board.recent.len() == RECENT_KEPT {

@@ -53,6 +53,11 @@ impl Ownership {
         self.slot(shard).load(Ordering::Acquire)
     }
 
+    /// How many shards this node has.
+    pub fn count(&self) -> usize {
+        self.epochs.iter().filter(|epoch| epoch.load(Ordering::Relaxed) > 0).count()
+    }
+
     fn slot(&self, shard: Shard) -> &AtomicU64 {
         &self.epochs[usize::from(shard.number())]
     }

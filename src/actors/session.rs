@@ -37,9 +37,9 @@ mod sights;
 
 /// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
 const PENDING_MAX: usize = 64;
-/// How often, and after what pause, a transition is brought again to a region that has too much to do: 2 s in all.
-const BUSY_TRIES: u32 = 40;
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// The first and the last pause before a transition is brought again to a region that has too much to do; each is twice
+/// the one before, or a stadium would do nothing but ask: 1.5 s in all.
+const BUSY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
 /// A pause before transitions that could not be brought are brought again.
 const BRING_AGAIN: Duration = Duration::from_secs(1);
 /// A stay's timer fires this much after its time, so that the journal's clock has passed it too.
@@ -285,7 +285,7 @@ impl SessionState {
     }
 
     async fn bring_pending(&mut self) -> bool {
-        let mut patience = BUSY_TRIES;
+        let mut pause = BUSY_PAUSES.0;
         while let Some((region, what, why)) = self.pending.front().cloned() {
             let sight = RegionCommand::Sight { player: self.player.clone(), what, why };
             let message = Message::bare(Command::Region(sight));
@@ -293,10 +293,10 @@ impl SessionState {
                 Ok(_) => {
                     self.pending.pop_front();
                 }
-                // Many arrive at one place at once; the place takes hundreds a second, one after the other.
-                Err(Undelivered::Busy) if patience > 0 => {
-                    patience -= 1;
-                    tokio::time::sleep(BUSY_PAUSE).await;
+                // Many arrive at one place at once; the place takes some thousands a second.
+                Err(Undelivered::Busy) if pause <= BUSY_PAUSES.1 => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
                 }
                 Err(_) => return false,
             }

@@ -1,10 +1,11 @@
 //! A shard's actor: the directory of its entities. It starts an entity's actor on demand, lets idle ones go,
 //! supervises them, and wakes those that asked for it.
 //!
-//! Promise: never two live actors for one entity on this node; a message for one that is just going is kept and
+//! Promise: never two live actors for one entity on this node; what waits for one that is just going, or has died, is
 //! given to the next. An entity that panics again and again is parked ([`super::parked`]) and harms nobody else.
 
-use crate::actors::entity::{Delivery, EntityActor, EntityArguments, Panicked};
+use crate::actors::entity::{EntityActor, EntityArguments, Panicked, Turn};
+use crate::actors::inbox::{Delivery, Inbox};
 use crate::actors::mailbox::{Answer, ShardMessage};
 use crate::actors::node::Node;
 use crate::actors::parked::Poison;
@@ -19,14 +20,10 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// Requests under way for one entity: a team of 60 whose members all act at once.
-const INBOX: usize = 64;
-/// Requests kept for an entity that is just being let go: as many as its inbox.
-const BUFFER_MAX: usize = INBOX;
 /// How long an entity may be idle before its actor is let go.
 const IDLE: Duration = Duration::from_secs(120);
 /// How often idle ones are looked for.
@@ -72,11 +69,11 @@ pub struct ShardState {
 
 #[derive(Debug)]
 struct Slot {
-    actor: ActorRef<Delivery>,
-    inbox: Arc<Semaphore>,
+    actor: ActorRef<Turn>,
+    inbox: Arc<Inbox>,
     last_used: Instant,
-    /// Requests that came while the actor is going; `None` while it serves.
-    going: Option<Vec<(Request, Answer)>>,
+    /// Whether its actor is being let go.
+    going: bool,
 }
 
 impl Actor for ShardActor {
@@ -148,8 +145,7 @@ impl Actor for ShardActor {
 
 impl Slot {
     fn let_go(&mut self) {
-        if self.going.is_none() {
-            self.going = Some(Vec::new());
+        if !std::mem::replace(&mut self.going, true) {
             // `stop` would overtake requests that are queued; `drain` lets them be answered first.
             if self.actor.get_cell().drain().is_err() {
                 warn!("an entity's actor was gone before it was let go");
@@ -184,6 +180,10 @@ impl ShardState {
             return Ok(());
         }
         if !self.slots.contains_key(&to) {
+            if !self.make_room() {
+                reject(answer, Undelivered::Busy);
+                return Ok(());
+            }
             // Boxed: starting an actor is rare, and its room would be part of every shard's for ever.
             Box::pin(self.start(myself, &to)).await?;
         }
@@ -192,35 +192,48 @@ impl ShardState {
             return Ok(());
         };
         slot.last_used = Instant::now();
-        if let Some(buffer) = &mut slot.going {
-            if buffer.len() < BUFFER_MAX {
-                buffer.push((request, answer));
-            } else {
-                reject(answer, Undelivered::Busy);
-            }
-            return Ok(());
-        }
-        let Ok(permit) = Arc::clone(&slot.inbox).try_acquire_owned() else {
-            reject(answer, Undelivered::Busy);
-            return Ok(());
-        };
-        if slot.actor.cast(Delivery { request, answer, permit }).is_err() {
-            // It died a moment ago; its supervision event is on the way. The asker's channel has closed with it.
-            warn!(entity = %to, "a request met an actor that was just gone");
+        match slot.inbox.put(Delivery { request, answer }) {
+            // One that is going, or has just died, leaves it to the next actor: word of its end is on the way.
+            Ok(first) if first && !slot.going => slot.actor.cast(Turn).unwrap_or_default(),
+            Ok(_) => {}
+            Err(Delivery { answer, .. }) => reject(answer, Undelivered::Busy),
         }
         Ok(())
     }
 
+    /// Lets the longest idle go where the shard's share is full; `false`: there is no room for one more.
+    fn make_room(&mut self) -> bool {
+        let share = self.node.awake.share(self.node.ownership.count());
+        if self.slots.len() < share.full {
+            return true;
+        }
+        let going = self.slots.values().filter(|slot| slot.going).count();
+        if self.slots.len() - going >= share.full {
+            let idle = self.slots.iter().filter(|(_, slot)| !slot.going && slot.inbox.is_idle());
+            let mut idle: Vec<(Instant, EntityId)> = idle.map(|(id, slot)| (slot.last_used, id.clone())).collect();
+            let n = share.batch().min(idle.len());
+            if n == 0 {
+                return false;
+            }
+            idle.select_nth_unstable(n - 1);
+            for (_, id) in &idle[..n] {
+                self.slots.entry(id.clone()).and_modify(Slot::let_go);
+            }
+        }
+        self.slots.len() < share.most
+    }
+
     async fn start(&mut self, myself: &ActorRef<ShardMessage>, id: &EntityId) -> Result<(), ActorProcessingErr> {
-        let arguments = EntityArguments { id: id.clone(), node: Arc::clone(&self.node), shard: myself.clone() };
+        let inbox = Arc::new(Inbox::new(id));
+        let (node, shard) = (Arc::clone(&self.node), myself.clone());
+        let arguments = EntityArguments { id: id.clone(), node, shard, inbox: Arc::clone(&inbox) };
         // Loading is done at the first message, so this wait is a few microseconds and does not stall the shard.
         let (actor, _) = Actor::spawn_linked(None, EntityActor, arguments, myself.get_cell()).await?;
         if self.slots.is_empty() {
             myself.send_after(SWEEP_EVERY, || ShardMessage::Sweep);
         }
         self.by_actor.insert(actor.get_id(), id.clone());
-        let inbox = Arc::new(Semaphore::new(INBOX));
-        self.slots.insert(id.clone(), Slot { actor, inbox, last_used: Instant::now(), going: None });
+        self.slots.insert(id.clone(), Slot { actor, inbox, last_used: Instant::now(), going: false });
         self.node.counters.entities(1);
         Ok(())
     }
@@ -230,7 +243,7 @@ impl ShardState {
         let Some(id) = self.by_actor.remove(&cell.get_id()) else { return Ok(()) };
         let Some(slot) = self.slots.remove(&id) else { return Ok(()) };
         self.node.counters.entities(-1);
-        for (request, answer) in slot.going.unwrap_or_default() {
+        for Delivery { request, answer } in slot.inbox.take(usize::MAX).0 {
             self.deliver(myself, id.clone(), request, answer).await?;
         }
         self.report_drained();

@@ -6,18 +6,53 @@ use crate::actors::mailbox::{ShardMessage, SupervisorMessage};
 use crate::actors::ownership::Ownership;
 use crate::cluster::router::{DELIVERY_DEADLINE, Deliver, Request, Response, Undelivered};
 use crate::cluster::shard::{SHARDS, Shard};
-use crate::ids::EntityId;
+use crate::ids::{EntityId, stable_hash};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ractor::ActorRef;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Requests under way for one shard: bounds the mailbox of its actor, which ractor does not.
 const SHARD_INBOX: usize = 1_024;
 
-/// The way into one shard: its credits, and its actor once it has started.
-type Inbox = (Arc<Semaphore>, RwLock<Option<ActorRef<ShardMessage>>>);
+/// Lanes of a shard: an entity has one, and shares it with a sixteenth of the others.
+const LANES: usize = 16;
+/// Requests under way in one lane: half of the shard's inbox, so that a crowd at one place leaves the other half to the
+/// rest of the shard; and as many as a region's own inbox holds. Beyond it who asks is turned away at once.
+const LANE_MAX: u32 = 512;
+
+/// The way into one shard: its credits, its actor once it has started, and what is under way in each lane.
+#[derive(Debug)]
+struct Inbox {
+    credits: Arc<Semaphore>,
+    actor: RwLock<Option<ActorRef<ShardMessage>>>,
+    lanes: [AtomicU32; LANES],
+}
+
+/// A request under way in a lane; leaves it by being dropped.
+struct UnderWay<'s>(&'s AtomicU32);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inbox {
+    fn new() -> Self {
+        Self { credits: Arc::new(Semaphore::new(SHARD_INBOX)), actor: RwLock::default(), lanes: Default::default() }
+    }
+
+    /// A place in an entity's lane; `None`: it is full.
+    fn enter(&self, entity: &EntityId) -> Option<UnderWay<'_>> {
+        // Other bits than those that chose the shard.
+        let lane = (stable_hash(entity.key().bytes()) >> 32) as usize % LANES;
+        let under_way = UnderWay(&self.lanes[lane]);
+        (under_way.0.fetch_add(1, Ordering::Relaxed) < LANE_MAX).then_some(under_way)
+    }
+}
 
 /// The shards of this node: where requests are delivered.
 #[derive(Debug)]
@@ -31,8 +66,8 @@ pub struct Shards {
 impl Shards {
     /// Of a node that serves what `ownership` says.
     pub fn new(ownership: Arc<Ownership>) -> Self {
-        let inbox = || (Arc::new(Semaphore::new(SHARD_INBOX)), RwLock::new(None));
-        Self { ownership, inboxes: (0..SHARDS).map(|_| inbox()).collect(), supervisor: OnceLock::new() }
+        let inboxes = (0..SHARDS).map(|_| Inbox::new()).collect();
+        Self { ownership, inboxes, supervisor: OnceLock::new() }
     }
 
     /// Names the supervisor, once, at its start.
@@ -42,12 +77,16 @@ impl Shards {
 
     /// Enters the actor of a shard, at its start or restart.
     pub fn enter(&self, shard: Shard, actor: ActorRef<ShardMessage>) {
-        *self.inboxes[usize::from(shard.number())].1.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
+        *self.inbox(shard).actor.write().unwrap_or_else(PoisonError::into_inner) = Some(actor);
     }
 
     /// Takes the actor of a shard out, which has left this node.
     pub fn leave(&self, shard: Shard) {
-        *self.inboxes[usize::from(shard.number())].1.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.inbox(shard).actor.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn inbox(&self, shard: Shard) -> &Inbox {
+        &self.inboxes[usize::from(shard.number())]
     }
 
     /// The actor of a shard; one that sleeps is started.
@@ -63,7 +102,7 @@ impl Shards {
 
     /// The actor of a shard, once it has started.
     pub fn actor(&self, shard: Shard) -> Option<ActorRef<ShardMessage>> {
-        self.inboxes[usize::from(shard.number())].1.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inbox(shard).actor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -71,14 +110,16 @@ impl Deliver for Shards {
     fn deliver(&self, to: EntityId, request: Request) -> BoxFuture<'_, Result<Response, Undelivered>> {
         let shard = Shard::of(&to);
         async move {
-            let (inbox, _) = &self.inboxes[usize::from(shard.number())];
+            let inbox = self.inbox(shard);
             let gone = || match self.ownership.serves(shard) {
                 Some(_) => Undelivered::Unavailable,
                 None => Undelivered::Moved,
             };
             let work = async {
                 self.ownership.serves(shard).ok_or(Undelivered::Moved)?;
-                let permit = Arc::clone(inbox).acquire_owned().await.map_err(|_| Undelivered::Unavailable)?;
+                let _under_way = inbox.enter(&to).ok_or(Undelivered::Busy)?;
+                let permit =
+                    Arc::clone(&inbox.credits).acquire_owned().await.map_err(|_| Undelivered::Unavailable)?;
                 let actor = self.awake(shard).await.ok_or_else(gone)?;
                 let (answer, answered) = oneshot::channel();
                 let message = ShardMessage::Deliver { to, request, answer, permit };

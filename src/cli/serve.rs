@@ -87,6 +87,9 @@ pub struct ServeArgs {
     /// fences.trial_rules: the version of plausibility rules to try beside those that decide
     #[arg(long, value_name = "VERSION")]
     pub trial_rules: Option<String>,
+    /// limits.entities_max: players, teams and places in memory at most, some 5 KB each
+    #[arg(long, value_name = "NUMBER")]
+    pub entities_max: Option<String>,
     /// log.filter: levels, such as info,waystone::net=debug
     #[arg(long, value_name = "LEVELS")]
     pub log: Option<String>,
@@ -121,6 +124,7 @@ impl ServeArgs {
             .text("--issuer", "auth.issuer", self.issuer.as_deref())
             .list("--quest", "quests.files", &self.quest)
             .text("--trial-rules", "fences.trial_rules", self.trial_rules.as_deref())
+            .text("--entities-max", "limits.entities_max", self.entities_max.as_deref())
             .text(spoken, "log.filter", talk.filter())
             .text("--log", "log.filter", self.log.as_deref())
             .text("--log-format", "log.format", self.log_format.as_deref())
@@ -208,6 +212,7 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     if let Some(rules) = config.fences.trial_rules {
         app.world.try_rules(rules);
     }
+    app.limit_entities(config.limits.entities_max);
     let addr = app.addr();
     out.list(&[
         ("Console", format!("http://{addr}/console/open?key={link}   (opens once)")),

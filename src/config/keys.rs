@@ -19,6 +19,9 @@ pub(super) struct Key {
 /// More sockets than one address has ports need more than one; nobody has asked a single node for more.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 
+/// Fewer than a thousand would come and go with each message; a hundred million need more memory than machines have.
+const ENTITIES: std::ops::RangeInclusive<usize> = 1_000..=100_000_000;
+
 /// Below a second no hand-over ends; above five minutes an orchestrator has long killed us.
 const DEADLINES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
 
@@ -131,6 +134,11 @@ pub(super) const KEYS: &[Key] = &[
         name: "fences.trial_rules",
         set: |config, value| trial_rules(value).map(|rules| config.fences.trial_rules = Some(rules)),
         show: |config| config.fences.trial_rules.map_or_else(|| "-".to_owned(), |rules| rules.version.to_string()),
+    },
+    Key {
+        name: "limits.entities_max",
+        set: |config, value| value.count(&ENTITIES).map(|count| config.limits.entities_max = count),
+        show: |config| config.limits.entities_max.to_string(),
     },
     Key {
         name: "log.filter",

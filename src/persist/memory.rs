@@ -249,6 +249,37 @@ impl Journal for MemoryJournal {
         .boxed()
     }
 
+    fn append_run(&self, run: Vec<Append>) -> BoxFuture<'_, (Vec<u64>, Option<AppendError>)> {
+        async {
+            let place = self.order.read().await;
+            // As one batch: its delays are those of one append, and nothing comes between.
+            self.wait().await;
+            let (mut offsets, mut fault) = (Vec::with_capacity(run.len()), None);
+            let mut silent = false;
+            for append in run {
+                match self.write(append) {
+                    Ok((offset, mute)) => {
+                        offsets.push(offset);
+                        silent |= mute;
+                    }
+                    Err(refused) => {
+                        fault = Some(refused);
+                        break;
+                    }
+                }
+            }
+            drop(place);
+            if silent {
+                return std::future::pending().await;
+            }
+            if !offsets.is_empty() {
+                self.wait().await;
+            }
+            (offsets, fault)
+        }
+        .boxed()
+    }
+
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
         let loaded = self.reading().and_then(|data| data.load(entity, true));
         std::future::ready(loaded).boxed()

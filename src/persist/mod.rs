@@ -15,7 +15,8 @@ use crate::ids::{EntityId, QuestId};
 use crate::quest::aggregate::Aggregate;
 use crate::quest::entry::Entry;
 use crate::units::Timestamp;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::fmt::Debug;
@@ -181,6 +182,24 @@ pub trait Journal: Send + Sync + Debug + 'static {
 
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;
+
+    /// Writes entries of one entity that follow one another, side by side with other appends: up to the first that is
+    /// refused. Answers with the offsets of those that are written, and why the next one is not.
+    fn append_run(&self, run: Vec<Append>) -> BoxFuture<'_, (Vec<u64>, Option<AppendError>)> {
+        async move {
+            // They are queued in this order; whatever follows one that was refused is not the next of its stream.
+            let verdicts = join_all(run.into_iter().map(|append| self.append(append))).await;
+            let mut offsets = Vec::with_capacity(verdicts.len());
+            for verdict in verdicts {
+                match verdict {
+                    Ok(offset) => offsets.push(offset),
+                    Err(fault) => return (offsets, Some(fault)),
+                }
+            }
+            (offsets, None)
+        }
+        .boxed()
+    }
 
     /// Reads one entity: its snapshot, if there is one of the form that this version writes, and what came after.
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;

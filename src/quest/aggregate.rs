@@ -289,9 +289,7 @@ impl Aggregate {
                 Ok(draft.outcome)
             }
             (EntityId::Region(id), State::Region(state), Command::Region(command)) => {
-                let mut draft = Draft::new(state.clone(), now, &self.awards);
-                region::decide(&mut draft, id, command);
-                Ok(draft.outcome)
+                Ok(region::decide(state, id, command))
             }
             (EntityId::Player(_) | EntityId::Team(_) | EntityId::Region(_), _, _) => {
                 Err(Refusal::internal("a command for another kind of entity"))

@@ -42,10 +42,14 @@ pub fn quick() -> Vec<QuestSource> {
 
 /// A folder that goes with the test.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("waystone-e2e-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod coming_back;
+mod crowd;
 mod fences;
 mod harness;
 mod helsinki;

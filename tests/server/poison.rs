@@ -37,7 +37,7 @@ fn named(id: &PlayerId, cmd: Option<&str>, name: &str) -> Message {
     Message::from_client(id, cmd, Command::Player(profile))
 }
 
-fn evidence() -> Evidence {
+pub fn evidence() -> Evidence {
     Evidence {
         distance: Meters::lossy(12.5),
         accuracy: Meters::lossy(8.0),

@@ -10,8 +10,10 @@ use crate::ids::{PlayerId, TeamId};
 use crate::persist::Journal;
 use crate::persist::memory::MemoryJournal;
 use crate::quest::act::CommandId;
+use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, PlayerCommand};
-use crate::quest::entry::MessageId;
+use crate::quest::entry::{Cause, MessageId};
+use futures_util::future::join_all;
 
 /// More senders than a state remembers.
 const SENDERS: u32 = 1_100;
@@ -56,6 +58,43 @@ async fn a_repeat_that_only_the_journal_remembers_has_no_second_effect() {
         assert_eq!(node.node.router.send(id.clone(), from_team(n)).await, Ok(None), "message {n} was done before");
     }
     assert_eq!(entries(&journal, &id).await, heard, "a repeat was written");
+    // In the midst of others that wait with it: those before it are done, and those after it too.
+    let waiting = [SENDERS, SENDERS + 1, 2, SENDERS + 2, 3, SENDERS + 3];
+    let answers = join_all(waiting.map(|n| node.node.router.send(id.clone(), from_team(n)))).await;
+    assert_eq!(answers, vec![Ok(None); waiting.len()]);
+    assert_eq!(entries(&journal, &id).await, heard + 4);
+    node.drain().await;
+}
+
+#[tokio::test]
+async fn what_waits_together_is_refused_together_and_done_when_it_comes_again() {
+    let journal = MemoryJournal::new();
+    let (_, id) = ada();
+    let node = node(&journal).await;
+    let send = |from: u32| join_all((from..from + 40).map(|n| node.node.router.send(id.clone(), from_team(n))));
+    assert_eq!(send(0).await, vec![Ok(None); 40]);
+    journal.faults().fail_next(1);
+    let answers = send(40).await;
+    let refused = answers.iter().filter(|answer| **answer == Err(Undelivered::Unavailable)).count();
+    assert!(refused > 0, "{answers:?}");
+    assert_eq!(entries(&journal, &id).await, 80 - refused, "what was not refused is there, and nothing else");
+    assert_eq!(send(40).await, vec![Ok(None); 40]);
+    assert_eq!(entries(&journal, &id).await, 80);
+    node.drain().await;
+}
+
+#[tokio::test]
+async fn an_inbox_that_is_full_says_so_and_loses_nothing() {
+    let journal = MemoryJournal::new();
+    let (_, id) = ada();
+    let node = node(&journal).await;
+    journal.faults().delays(|| std::time::Duration::from_millis(5));
+    let answers = join_all((0..400).map(|n| node.node.router.send(id.clone(), from_team(n)))).await;
+    let done = answers.iter().filter(|answer| answer.is_ok()).count();
+    let busy = answers.iter().filter(|answer| **answer == Err(Undelivered::Busy)).count();
+    assert_eq!(done + busy, 400, "{answers:?}");
+    assert!(busy > 0 && done >= 64, "{done} done");
+    assert_eq!(entries(&journal, &id).await, done);
     node.drain().await;
 }
 
