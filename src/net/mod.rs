@@ -26,6 +26,7 @@ mod metrics;
 mod outbound;
 mod problem;
 mod protocol;
+pub mod stage;
 mod wake;
 
 #[cfg(test)]
