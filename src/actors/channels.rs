@@ -123,11 +123,20 @@ impl Channels {
 
     /// Ends the subscriptions of those who have left a team.
     pub fn expel(&self, team: &TeamId, members: &[PlayerId]) {
+        self.keep(team, |player| members.contains(player));
+    }
+
+    /// Ends a player's subscription to a team that they have left.
+    pub fn leave(&self, team: &TeamId, player: &PlayerId) {
+        self.keep(team, |listener| listener != player);
+    }
+
+    fn keep(&self, team: &TeamId, stays: impl Fn(&PlayerId) -> bool) {
         let channel = Channel::Team(team.clone());
         let mut channels = self.lock();
         let Some(audience) = channels.get_mut(&channel) else { return };
         audience.listeners.retain(|player, sink| {
-            let stays = members.contains(player);
+            let stays = stays(player);
             if !stays {
                 sink.push(Push::Unsubscribed { channel: channel.name() });
             }

@@ -19,7 +19,7 @@ use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::faults::{self, Bug};
 use crate::geo::position::Fix;
-use crate::ids::{EntityId, PlayerId, QuestId, StepId};
+use crate::ids::{EntityId, PlayerId, QuestId, StepId, TeamId};
 use crate::quest::act::{Act, CommandId, StepRef};
 use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, PlayerCommand};
@@ -30,10 +30,16 @@ use arc_swap::ArcSwap;
 use ractor::{Actor, ActorRef};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::time::timeout;
 
 /// Fix calls of one session under way: a phone that flushes its queue sends batches one after the other.
 const FIXES_IN_FLIGHT: usize = 16;
+
+/// How often, and for how long, a session is looked at that is to hear of a change of team: it takes two commits.
+const LOOK: Duration = Duration::from_millis(5);
+const CAUGHT_UP: Duration = Duration::from_millis(500);
 
 /// The one handle on the actors; cheap to clone.
 #[derive(Debug, Clone)]
@@ -256,6 +262,11 @@ impl Session {
         let (to, command) = act_route::route(&self.player, &guidance, &content.catalog, cmd.as_ref(), &act)?;
         let cmd = cmd.filter(|_| !faults::planted(Bug::CommandIdIgnored));
         let former = act_route::heard_before(&guidance, &to, cmd.as_ref());
+        let changed = match (&act, &to) {
+            (Act::CreateTeam { .. } | Act::JoinTeam { .. }, EntityId::Team(team)) => Some((true, team.clone())),
+            (Act::LeaveTeam, EntityId::Team(team)) => Some((false, team.clone())),
+            _ => None,
+        };
         let message = Message::from_act(&self.player, cmd, &act, command);
         let done = |answer: Option<Value>| answer.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         if let Some(former) = former {
@@ -265,7 +276,9 @@ impl Session {
                 answered => return Ok(done(answered?)),
             }
         }
-        Ok(done(self.node.router.send(to, message).await?))
+        let answer = self.node.router.send(to, message).await?;
+        self.catch_up(changed).await;
+        Ok(done(answer))
     }
 
     /// All that the player may know now: `state.get`.
@@ -291,14 +304,35 @@ impl Session {
         let unknown = || Refusal::unknown_channel("live channels are team:<your team> and board:<quest>");
         let channel = Channel::parse(channel).ok_or_else(unknown)?;
         channels::may_listen(&channel, &self.guidance.load())?;
-        self.node.channels.subscribe(&self.player, channel, &self.sink)
+        let content = self.node.channels.subscribe(&self.player, channel.clone(), &self.sink)?;
+        // Whoever leaves the team just now is taken off its channel when the session hears of it: before, or after.
+        channels::may_listen(&channel, &self.guidance.load()).inspect_err(|_| self.unsubscribe_from(&channel))?;
+        Ok(content)
     }
 
     /// Ends a subscription; unknown ones are no error.
     pub fn unsubscribe(&self, channel: &str) {
         if let Some(channel) = Channel::parse(channel) {
-            self.node.channels.unsubscribe(&self.player, Some(&channel), &self.sink);
+            self.unsubscribe_from(&channel);
         }
+    }
+
+    fn unsubscribe_from(&self, channel: &Channel) {
+        self.node.channels.unsubscribe(&self.player, Some(channel), &self.sink);
+    }
+
+    /// Waits until the session knows what a command has made of the player's team: whoever has the answer may build on
+    /// it at once.
+    async fn catch_up(&self, changed: Option<(bool, TeamId)>) {
+        let Some((member, team)) = changed else { return };
+        let known = || (self.guidance.load().team.as_ref() == Some(&team)) == member;
+        let wait = async {
+            while !known() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // A repeated command may speak of long ago: then there is nothing to wait for.
+        timeout(CAUGHT_UP, wait).await.unwrap_or_default();
     }
 }
 

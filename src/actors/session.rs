@@ -393,8 +393,7 @@ impl SessionState {
         for region in before.follows.keys().filter(|region| !guidance.follows.contains_key(*region)) {
             self.tracker.unfollow(region);
         }
-        self.node.positions.guided(&self.player, &guidance);
-        Meetings::guided(&self.node, &self.player, &before, &guidance);
         self.guidance.store(Arc::new(guidance));
+        self.regroup(&before);
     }
 }

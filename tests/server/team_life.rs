@@ -233,3 +233,20 @@ async fn of_many_teams_that_arrive_together_one_gets_the_last_prize() {
     assert_eq!((&stock["given"], &stock["of"]), (&json!(1), &json!(1)), "{stock}");
     server.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_can_be_built_on_at_once() {
+    let server = TestServer::start(quick()).await;
+    let mut ada = server.phone("ada").await;
+    for round in 0..8 {
+        let team = ada.act("team.create", json!({ "name": format!("Round {round}") })).await;
+        ada.start("quick").await;
+        let channel = format!("team:{}", team["team"].as_str().expect("an id"));
+        ada.client.subscribe(&channel).await.expect("a member may");
+        ada.act("team.leave", json!({})).await;
+        // What was heard of the team before must not let anyone listen who has left it.
+        let left = ada.client.subscribe(&channel).await.expect_err("no member any more");
+        assert!(left.to_string().contains("103"), "{left}");
+    }
+    server.end().await;
+}

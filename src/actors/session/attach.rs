@@ -7,10 +7,12 @@
 use super::SessionState;
 use crate::actors::contract::CloseReason;
 use crate::actors::mailbox::SessionMessage;
+use crate::actors::meetings::Meetings;
 use crate::cluster::link::Note;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
+use crate::quest::guidance::Guidance;
 use ractor::ActorRef;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +96,17 @@ impl SessionState {
         self.watch(myself, attached.guidance);
         self.tell(myself, missed).await;
         self.attached_in(myself, attached.since, attached.epoch);
+    }
+
+    /// The player's team, or what they are watched for in it, may have changed: that holds from now on for all who see
+    /// them, and for what they hear.
+    pub(super) fn regroup(&self, before: &Guidance) {
+        let now = self.guidance.load();
+        self.node.positions.guided(&self.player, &now);
+        Meetings::guided(&self.node, &self.player, before, &now);
+        if let Some(left) = before.team.as_ref().filter(|team| now.team.as_ref() != Some(team)) {
+            self.node.channels.leave(left, &self.player);
+        }
     }
 
     /// The session has ended: the player's owner need not tell it anything any more.
