@@ -41,11 +41,12 @@ impl Inbox {
         Self { room, queue: Mutex::default(), at_work: AtomicBool::new(false) }
     }
 
-    /// Puts a request in. `Ok(true)`: it was empty, so the actor must be told. `Err`: it is full.
-    pub fn put(&self, delivery: Delivery) -> Result<bool, Delivery> {
+    /// Puts a request in. `Ok(true)`: it was empty, so the actor must be told. `Err`: it is full, which is
+    /// the answer.
+    pub fn put(&self, delivery: Delivery) -> Result<bool, Answer> {
         let mut queue = self.queue();
         if queue.len() >= self.room {
-            return Err(delivery);
+            return Err(delivery.answer);
         }
         queue.push_back(delivery);
         Ok(queue.len() == 1)

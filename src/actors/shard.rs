@@ -196,7 +196,7 @@ impl ShardState {
             // One that is going, or has just died, leaves it to the next actor: word of its end is on the way.
             Ok(first) if first && !slot.going => slot.actor.cast(Turn).unwrap_or_default(),
             Ok(_) => {}
-            Err(Delivery { answer, .. }) => reject(answer, Undelivered::Busy),
+            Err(answer) => reject(answer, Undelivered::Busy),
         }
         Ok(())
     }

@@ -3,12 +3,15 @@
 //! `WAYSTONE_CROWD=50000 cargo test --test server crowd -- --nocapture` is a stadium; it prints the figures. As in a
 //! session, whoever is told that the place is busy asks again after a pause.
 
+#![expect(clippy::print_stdout, reason = "the figures are for whoever runs it")]
+
 use crate::harness::Folder;
 use crate::poison::evidence;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use waystone::actors::node::Node;
 use waystone::actors::start::start;
 use waystone::actors::world::World;
@@ -28,6 +31,7 @@ const CROWD: usize = 2_000;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const BUSY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
+#[expect(clippy::disallowed_methods, reason = "how many come is no configuration of the server")]
 fn crowd() -> usize {
     std::env::var("WAYSTONE_CROWD").map_or(CROWD, |crowd| crowd.parse().expect("a number"))
 }

@@ -61,7 +61,9 @@ async fn a_repeat_that_only_the_journal_remembers_has_no_second_effect() {
     // In the midst of others that wait with it: those before it are done, and those after it too.
     let waiting = [SENDERS, SENDERS + 1, 2, SENDERS + 2, 3, SENDERS + 3];
     let answers = join_all(waiting.map(|n| node.node.router.send(id.clone(), from_team(n)))).await;
-    assert_eq!(answers, vec![Ok(None); waiting.len()]);
+    let done: Vec<bool> = answers.iter().map(|answer| matches!(answer, Ok(Some(_)))).collect();
+    assert_eq!(done, [true, true, false, true, false, true], "{answers:?}");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(entries(&journal, &id).await, heard + 4);
     node.drain().await;
 }
@@ -72,13 +74,14 @@ async fn what_waits_together_is_refused_together_and_done_when_it_comes_again() 
     let (_, id) = ada();
     let node = node(&journal).await;
     let send = |from: u32| join_all((from..from + 40).map(|n| node.node.router.send(id.clone(), from_team(n))));
-    assert_eq!(send(0).await, vec![Ok(None); 40]);
+    let all_done = |answers: Vec<Result<_, Undelivered>>| answers.len() == 40 && answers.iter().all(Result::is_ok);
+    assert!(all_done(send(0).await));
     journal.faults().fail_next(1);
     let answers = send(40).await;
     let refused = answers.iter().filter(|answer| **answer == Err(Undelivered::Unavailable)).count();
     assert!(refused > 0, "{answers:?}");
     assert_eq!(entries(&journal, &id).await, 80 - refused, "what was not refused is there, and nothing else");
-    assert_eq!(send(40).await, vec![Ok(None); 40]);
+    assert!(all_done(send(40).await));
     assert_eq!(entries(&journal, &id).await, 80);
     node.drain().await;
 }
