@@ -1,7 +1,9 @@
 //! Which shards this node serves now, and whether it may: asked before every request, so it is a word of memory each.
 //!
 //! Promise: a node that is not certain that its lease still runs serves nothing, so no reader meets what another owner
-//! has overtaken. (A writer could do no harm: the journal would refuse it.)
+//! has overtaken, but for two bounded times: a node that was buried alive serves on until its next look, a second later,
+//! or if that fails until its lease runs out, three at most; and one whose lease had run out, from the beat that renews
+//! it until its keeper has heard that beat's view. Writes are never at stake: the journal's fence judges them.
 
 use crate::cluster::shard::{SHARDS, Shard};
 use crate::persist::Members;
