@@ -14,6 +14,7 @@ use crate::keys;
 use crate::links::{BindError, Links, Me, Port, Tls};
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
+use crate::net::metrics::Counting;
 use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
 use crate::quest::definition::QuestRef;
 use futures_util::FutureExt as _;
@@ -141,7 +142,15 @@ pub async fn start_member(
     links.serve(joining.handler());
     let read = published_elsewhere(journal, world, secret.clone());
     let node = joining.join(Arc::<Links>::clone(&links), read);
-    open(node, Some(links), &name, edge, auth, clock).await
+    let counting = edge.counting.iter().cloned().chain([Arc::<Links>::clone(&links) as Arc<dyn Counting>]).collect();
+    open(node, Some(links), &name, EdgeConfig { counting, ..edge }, auth, clock).await
+}
+
+impl Counting for Links {
+    fn counts(&self) -> Vec<(String, &'static str, u64)> {
+        let named = |(name, help, value)| (format!("link_{name}"), help, value);
+        Links::counts(self).list().into_iter().map(named).collect()
+    }
 }
 
 /// Opens the front door of a node, which people know by a name.

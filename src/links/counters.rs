@@ -3,14 +3,21 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($( $(#[$doc:meta])* $name:ident; )*) => {
+    ($( #[doc = $doc:literal] $name:ident; )*) => {
         /// Counted by all links of a node.
         #[derive(Debug, Default)]
         pub(super) struct Counters { $( $name: AtomicU64, )* }
 
         /// [`crate::links`] in numbers, since the node started.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub struct Counts { $( $(#[$doc])* pub $name: u64, )* }
+        pub struct Counts { $( #[doc = $doc] pub $name: u64, )* }
+
+        impl Counts {
+            /// All of them: name, sentence, number.
+            pub fn list(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![ $( (stringify!($name), $doc, self.$name), )* ]
+            }
+        }
 
         impl Counters {
             $( pub(super) fn $name(&self, more: usize) {

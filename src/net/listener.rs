@@ -12,7 +12,7 @@ use super::handshake::{self, Arrival, Prefixed};
 use super::head::{HeadRules, Refused};
 use super::http;
 use super::limits::{Admission, Admitted, Full};
-use super::metrics::Metrics;
+use super::metrics::{Counting, Metrics};
 use crate::actors::game::Game;
 use crate::clock::Clock;
 use std::io;
@@ -62,6 +62,8 @@ pub struct EdgeConfig {
     pub drain_deadline: Duration,
     /// The operator's console, if there is one.
     pub console: Option<ConsoleConfig>,
+    /// Other parts of the node whose counters `/metrics` shows.
+    pub counting: Vec<Arc<dyn Counting>>,
 }
 
 impl EdgeConfig {
@@ -79,6 +81,7 @@ impl EdgeConfig {
             drain_spread: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(5),
             console: None,
+            counting: Vec::new(),
         }
     }
 }
@@ -144,7 +147,7 @@ pub async fn serve(config: EdgeConfig, game: Game, auth: Arc<Auth>, clock: Clock
     let rules =
         HeadRules { loopback: addr.ip().is_loopback(), hosts: config.hosts.clone(), origins: config.origins.clone() };
     let admission = Admission::new(config.connections_max, config.connections_per_ip_max);
-    let metrics = Metrics::new(Arc::clone(&admission));
+    let metrics = Metrics::new(Arc::clone(&admission), config.counting.clone());
     let edge = Arc::new(Edge { config, rules, game, auth, clock, metrics });
     let (drain, draining) = watch::channel(false);
     let (to_http, from_edge) = mpsc::channel(HTTP_QUEUE);

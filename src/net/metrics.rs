@@ -6,9 +6,15 @@ use super::close::{CLOSES, Close};
 use super::limits::Admission;
 use crate::actors::cards::Counts;
 use crate::geo::plausibility::Difference;
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A part of the node that the edge does not know, and that counts too.
+pub trait Counting: Debug + Send + Sync {
+    /// Its counters: name without `waystone_` and `_total`, sentence, number.
+    fn counts(&self) -> Vec<(String, &'static str, u64)>;
+}
 
 /// The edge's own counters.
 #[derive(Debug)]
@@ -17,12 +23,13 @@ pub(super) struct Metrics {
     refused: AtomicU64,
     refused_commands: AtomicU64,
     closed: Vec<AtomicU64>,
+    others: Vec<Arc<dyn Counting>>,
 }
 
 impl Metrics {
-    pub(super) fn new(admission: Arc<Admission>) -> Self {
+    pub(super) fn new(admission: Arc<Admission>, others: Vec<Arc<dyn Counting>>) -> Self {
         let closed = CLOSES.iter().map(|_| AtomicU64::default()).collect();
-        Self { admission, refused: AtomicU64::default(), refused_commands: AtomicU64::default(), closed }
+        Self { admission, refused: AtomicU64::default(), refused_commands: AtomicU64::default(), closed, others }
     }
 
     /// A connection was refused before it became a session.
@@ -61,6 +68,9 @@ impl Metrics {
         one("refused_total", "counter", "Connections refused.", &self.refused.load(Ordering::Relaxed));
         let limited = self.refused_commands.load(Ordering::Relaxed);
         one("limited_commands_total", "counter", "Commands refused by a rate limit.", &limited);
+        for (name, help, value) in self.others.iter().flat_map(|part| part.counts()) {
+            one(&format!("{name}_total"), "counter", help.trim(), &value);
+        }
         page.push_str("# HELP waystone_notice_seconds From fix to notice, the last thousand.\n");
         page.push_str("# TYPE waystone_notice_seconds gauge\n");
         for (quantile, ms) in [("0.5", counts.notice_p50_ms), ("0.99", counts.notice_p99_ms)] {
@@ -86,15 +96,26 @@ impl Metrics {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    struct Part;
+
+    impl Counting for Part {
+        fn counts(&self) -> Vec<(String, &'static str, u64)> {
+            vec![("link_calls_sent".to_owned(), " Calls sent to peers.", 7)]
+        }
+    }
+
     #[test]
     fn page_is_prometheus_text() {
-        let metrics = Metrics::new(Admission::new(1, 1));
+        let metrics = Metrics::new(Admission::new(1, 1), vec![Arc::new(Part)]);
         metrics.closed(Close::SLOW);
         let page = metrics.page(&Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, ..Counts::default() }, true);
         for line in [
             "waystone_ready 1",
             "waystone_sessions 3",
             "waystone_parked_entities 2",
+            "# HELP waystone_link_calls_sent_total Calls sent to peers.",
+            "waystone_link_calls_sent_total 7",
             "waystone_closed_total{code=\"3008\"} 1",
             "waystone_trial_differences_total{kind=\"stricter\"} 0",
             "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",
