@@ -14,7 +14,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Phones behind one source address: below the server's limit, and few enough for a quick search of free ports.
 const PER_ADDRESS: u32 = 1_500;
 /// How long a connect or a command of the preparations may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What a refusal bears that may pass, and the pause before it is tried again.
 const TEMPORARY: &str = "\"temporary\":true";
 const AGAIN: Duration = Duration::from_millis(50);

@@ -45,11 +45,12 @@ pub async fn serve(data: &Path, places: u32) -> Result<(), ServeError> {
 /// Serves as a member of the cluster on a database, with the secret and the certificates that lie in a folder.
 pub async fn serve_member(data: &Path, postgres: &str, name: &str, links: u16) -> Result<(), ServeError> {
     let secret = config::data_key(data)?;
-    let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), Clock::system());
+    let clock = Clock::steered();
+    let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock.clone());
     let file = |file: String| data.join("certificates").join(file);
     let tls = Tls::load(&file("ca.pem".into()), &file(format!("{name}.pem")), &file(format!("{name}.key")))?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, links));
-    let seat = Seat { name: name.to_owned(), address: listen.to_string(), listen, tls };
+    let seat = Seat { clock, name: name.to_owned(), address: listen.to_string(), listen, tls };
     let place = Place::Database(postgres.to_owned());
     until_told(app::start_member(&place, seat, &secret, &quests(1), Arc::new(auth), edge()).await?).await
 }

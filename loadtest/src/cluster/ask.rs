@@ -13,7 +13,7 @@ use waystone::cluster::shard::Shard;
 use waystone::ids::{EntityId, PlayerId};
 
 /// Phones of each kind.
-const PHONES: usize = 800;
+const PHONES: usize = 300;
 /// Of them under light load.
 const FEW: usize = 20;
 /// Between two questions of a phone under light load, and at full load: a node takes 20 a second of each.

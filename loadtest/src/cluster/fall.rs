@@ -144,7 +144,7 @@ where
         let (turns, dialer) = (Arc::clone(&turns), dialers[index as usize % dialers.len()].clone());
         tasks.spawn(async move {
             let _turn = turns.acquire_owned().await;
-            act(dialer.dial(index % 1_000, name).await?).await
+            act(dialer.insist(index % 1_000, &name).await?).await
         });
     }
     while let Some(joined) = tasks.join_next().await {

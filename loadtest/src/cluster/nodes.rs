@@ -32,7 +32,10 @@ use waystone_kit::port;
 /// How long a node may take to start or to end, and shards to find their places: holds are ten seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Connects under way at the same time.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
+/// How often a player's connect is tried in preparations, and the pause between.
+const TRIES: u32 = 20;
+const AGAIN: Duration = Duration::from_millis(100);
 /// The nodes.
 pub const NAMES: [&str; 3] = ["one", "two", "three"];
 
@@ -180,7 +183,7 @@ impl Cluster {
             let (turns, dialer) = (Arc::clone(&turns), self.dialer(node)?);
             tasks.spawn(async move {
                 let _turn = turns.acquire_owned().await;
-                dialer.dial(index, player).await.map(|phone| (index, phone))
+                dialer.insist(index, &player).await.map(|phone| (index, phone))
             });
         }
         let mut phones = Vec::new();
@@ -204,6 +207,18 @@ impl Dialer {
     pub async fn dial(&self, index: u32, player: String) -> Result<Phone, Fault> {
         let token = target::token(&self.secret, &player)?;
         Phone::connect(self.addr, index, player, &token).await
+    }
+
+    /// Connects a player, again and again if the machine is too busy for it.
+    pub async fn insist(&self, index: u32, player: &str) -> Result<Phone, Fault> {
+        let mut tries = TRIES;
+        loop {
+            match self.dial(index, player.to_owned()).await {
+                Err(_) if tries > 1 => tries -= 1,
+                dialled => return dialled,
+            }
+            sleep(AGAIN).await;
+        }
     }
 }
 
