@@ -60,7 +60,8 @@ struct Common {
     target: TargetArgs,
 }
 
-struct Walker(Stroller, f64);
+/// Someone who strolls, so many seconds from fix to fix.
+pub struct Walker(pub Stroller, pub f64);
 
 impl Role for Walker {
     fn spot(&mut self, _: u32, _: Instant) -> Spot {

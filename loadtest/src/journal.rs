@@ -11,7 +11,7 @@ mod mix;
 mod postgres;
 mod real;
 mod recover;
-mod server;
+pub mod server;
 mod sqlite;
 mod tx;
 mod yardsticks;

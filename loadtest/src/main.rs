@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
 
 mod awards;
+mod cluster;
 mod crew;
 mod drive;
 mod fault;
@@ -56,6 +57,8 @@ enum Scenario {
     Awards(awards::AwardsArgs),
     /// The journal by itself, beside yardsticks: durable events a second, their cost, and how fast all is read back
     Journal(journal::JournalArgs),
+    /// Three nodes and a Postgres: what they do at rest, between one another, when one is drained, when one is killed
+    Cluster(cluster::ClusterArgs),
     /// Print the quest that `awards` plays, to publish it on a server of your own
     Quest {
         /// How many places; as many as a team completes steps
@@ -70,16 +73,28 @@ enum Scenario {
         #[arg(long)]
         places: u32,
     },
+    /// Serve, as a member of the cluster that is measured
+    #[command(hide = true)]
+    Member {
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long)]
+        postgres: String,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        links: u16,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
     match &args.scenario {
-        Scenario::Server { data, places } => match server::serve(data, *places).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(err) => failed(&err),
-        },
+        Scenario::Server { data, places } => served(server::serve(data, *places).await),
+        Scenario::Member { data, postgres, name, links } => {
+            served(server::serve_member(data, postgres, name, *links).await)
+        }
         Scenario::Quest { places } => {
             print!("{}", quest::of_places(*places));
             ExitCode::SUCCESS
@@ -94,6 +109,10 @@ async fn main() -> ExitCode {
     }
 }
 
+fn served(served: Result<(), server::ServeError>) -> ExitCode {
+    served.map_or_else(|err| failed(&err), |()| ExitCode::SUCCESS)
+}
+
 async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
     let machine = Machine::look()?;
     match scenario {
@@ -102,7 +121,10 @@ async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
         Scenario::Max(args) => fixes::run_max(args, &machine, seed).await,
         Scenario::Awards(args) => awards::run(args, &machine, seed).await,
         Scenario::Journal(args) => journal::run(args, &machine, seed).await,
-        Scenario::Quest { .. } | Scenario::Server { .. } => Err(Fault::Settings("nothing to measure".to_owned())),
+        Scenario::Cluster(args) => cluster::run(args, &machine, seed).await,
+        Scenario::Quest { .. } | Scenario::Server { .. } | Scenario::Member { .. } => {
+            Err(Fault::Settings("nothing to measure".to_owned()))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -14,7 +14,10 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Phones behind one source address: below the server's limit, and few enough for a quick search of free ports.
 const PER_ADDRESS: u32 = 1_500;
 /// How long a connect or a command of the preparations may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a refusal bears that may pass, and the pause before it is tried again.
+const TEMPORARY: &str = "\"temporary\":true";
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A connected phone.
 #[derive(Debug)]
@@ -78,11 +81,20 @@ impl Phone {
         }
     }
 
-    /// A call of the preparations: waits for its answer and keeps notices that come meanwhile.
+    /// A call outside of a driver: waits for its answer, keeps notices that come meanwhile, and asks again when it is told
+    /// that it may; a command has its id, so that it is done once.
     pub async fn call(&mut self, method: &str, data: &str) -> Result<(), Fault> {
-        let id = self.next_id();
-        self.send(wire::rpc(id, method, data)).await?;
-        let answered = timeout(PATIENCE, self.answer(id)).await;
+        let work = async {
+            loop {
+                let id = self.next_id();
+                self.send(wire::rpc(id, method, data)).await?;
+                match self.answer(id).await {
+                    Err(Fault::Phone { what, .. }) if what.contains(TEMPORARY) => sleep(AGAIN).await,
+                    answered => return answered,
+                }
+            }
+        };
+        let answered = timeout(PATIENCE, work).await;
         answered.unwrap_or_else(|_| Err(Fault::phone(&self.player, format_args!("{method}: no answer in time"))))
     }
 

@@ -1,5 +1,7 @@
 //! The server that is measured: this program started again, so that its processor time and memory are its own.
 //!
+//! Alone with a data folder, or as a member of a cluster on a Postgres.
+//!
 //! It serves until its standard input ends, which happens when whoever started it has gone, however that was.
 
 use crate::quest;
@@ -7,9 +9,10 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use waystone::app::{self, QuestSource, StartError};
+use waystone::app::{self, App, QuestSource, Seat, StartError};
 use waystone::clock::Clock;
 use waystone::config::{self, KeyFileError};
+use waystone::links::{Tls, TlsError};
 use waystone::net::auth::{Auth, AuthConfig, Key, KeyError};
 use waystone::net::listener::EdgeConfig;
 use waystone::persist::Place;
@@ -23,6 +26,9 @@ pub enum ServeError {
     /// The secret.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The certificates of a member.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Everything else.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -31,14 +37,36 @@ pub enum ServeError {
 /// Serves on a free port of the loopback address, with the edge's default limits, the demo's quest and the load's.
 pub async fn serve(data: &Path, places: u32) -> Result<(), ServeError> {
     let secret = config::data_key(data)?;
-    let clock = Clock::system();
-    let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock);
-    let quests = [
+    let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), Clock::system());
+    let place = Place::Folder(data.to_owned());
+    until_told(app::start(&place, &secret, &quests(places), Arc::new(auth), edge()).await?).await
+}
+
+/// Serves as a member of the cluster on a database, with the secret and the certificates that lie in a folder.
+pub async fn serve_member(data: &Path, postgres: &str, name: &str, links: u16) -> Result<(), ServeError> {
+    let secret = config::data_key(data)?;
+    let clock = Clock::steered();
+    let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock.clone());
+    let file = |file: String| data.join("certificates").join(file);
+    let tls = Tls::load(&file("ca.pem".into()), &file(format!("{name}.pem")), &file(format!("{name}.key")))?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, links));
+    let seat = Seat { clock, name: name.to_owned(), address: listen.to_string(), listen, tls };
+    let place = Place::Database(postgres.to_owned());
+    until_told(app::start_member(&place, seat, &secret, &quests(1), Arc::new(auth), edge()).await?).await
+}
+
+fn quests(places: u32) -> [QuestSource; 2] {
+    [
         QuestSource { name: "quests/helsinki.yaml".to_owned(), text: quest::DEMO.to_owned() },
         QuestSource { name: "load quest".to_owned(), text: quest::of_places(places) },
-    ];
-    let edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let app = app::start(&Place::Folder(data.to_owned()), &secret, &quests, Arc::new(auth), edge).await?;
+    ]
+}
+
+fn edge() -> EdgeConfig {
+    EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+}
+
+async fn until_told(app: App) -> Result<(), ServeError> {
     println!("{} {}", std::process::id(), app.addr().port());
     let wait = || std::io::stdin().lock().read(&mut [0_u8; 1]);
     // Nothing is ever written there, and an error is an end as well.
