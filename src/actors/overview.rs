@@ -7,13 +7,15 @@ use crate::actors::world::World;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::persist::Stored;
+use crate::persist::commons::{BoardRow, TeamPut};
 use crate::quest::aggregate::{Aggregate, State};
 use crate::quest::definition::Give;
 use crate::quest::player::Player;
 use crate::quest::run::Over;
 use crate::quest::team::Team;
 use crate::units::Timestamp;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -47,6 +49,8 @@ pub struct Board {
     pub told: u64,
     /// The last entry of each entity that was taken in.
     taken: HashMap<EntityId, u64>,
+    /// Teams that have changed since other nodes were told of them; `None`: there is nobody to tell.
+    changed: Option<BTreeSet<TeamId>>,
 }
 
 impl OverviewBoard {
@@ -86,6 +90,8 @@ impl OverviewBoard {
         let mut board = self.lock();
         let away = |entity: EntityId| Shard::of(&entity) == shard;
         board.teams.retain(|team, _| !away(EntityId::Team(team.clone())));
+        // The next owner tells of them.
+        board.changed.iter_mut().for_each(|changed| changed.retain(|team| !away(EntityId::Team(team.clone()))));
         board.given.retain(|(quest, _), _| !away(EntityId::Region(RegionId::of_quest(quest))));
         board.reviews.retain(|(player, ..), _| !away(EntityId::Player(player.clone())));
         board.taken.retain(|entity, _| Shard::of(entity) != shard);
@@ -135,6 +141,36 @@ impl Board {
         self.recent.iter().skip(self.recent.len().saturating_sub(new)).cloned().collect()
     }
 
+    /// Every team is to be told of, from now on and as it is now.
+    pub fn tell_all(&mut self) {
+        self.changed = Some(self.teams.keys().cloned().collect());
+    }
+
+    /// Teams to be told of, `limit` at most; they count as told, so give back those that could not be.
+    pub fn take_changed(&mut self, limit: usize) -> Vec<TeamPut> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some(team) = self.changed.as_mut().and_then(BTreeSet::pop_first)
+        {
+            taken.extend(self.teams.get(&team).map(put));
+        }
+        taken
+    }
+
+    /// Gives back teams that could not be told of.
+    pub fn give_back(&mut self, teams: Vec<TeamPut>) {
+        let here = teams.into_iter().map(|put| put.row.team).filter(|team| self.teams.contains_key(team));
+        if let Some(changed) = &mut self.changed {
+            changed.extend(here);
+        }
+    }
+
+    /// Teams after one in the order of their ids, as they are now, `limit` at most.
+    pub fn teams_after(&self, team: Option<&TeamId>, limit: usize) -> Vec<TeamPut> {
+        let from = team.map_or(Bound::Unbounded, Bound::Excluded);
+        self.teams.range::<TeamId, _>((from, Bound::Unbounded)).take(limit).map(|(_, card)| put(card)).collect()
+    }
+
     fn project(&mut self, state: &Aggregate) {
         let taken = self.taken.entry(state.id.clone()).or_default();
         if *taken >= state.seq {
@@ -144,6 +180,9 @@ impl Board {
         match (&state.state, &state.id) {
             (State::Team(team), EntityId::Team(id)) => {
                 self.teams.insert(id.clone(), team_card(team, id));
+                if let Some(changed) = &mut self.changed {
+                    changed.insert(id.clone());
+                }
             }
             (State::Region(region), EntityId::Region(id)) => {
                 for (reward, given) in &region.stock {
@@ -176,6 +215,11 @@ impl Board {
     }
 }
 
+fn put(card: &TeamCard) -> TeamPut {
+    let row = BoardRow { team: card.id.clone(), name: card.name.clone(), points: card.points };
+    TeamPut { row, quest: card.quest.clone(), others: card.others.clone() }
+}
+
 fn team_card(team: &Team, id: &TeamId) -> TeamCard {
     // The run that is on, or else the one of the quest first by name: a card shows one.
     let run = team.runs.values().find(|run| run.over.is_none()).or_else(|| team.runs.values().next());
@@ -183,6 +227,7 @@ fn team_card(team: &Team, id: &TeamId) -> TeamCard {
         id: id.clone(),
         name: team.name.clone(),
         members: team.members.keys().cloned().collect(),
+        others: team.runs.keys().filter(|quest| run.is_none_or(|run| run.run.quest.id != **quest)).cloned().collect(),
         quest: run.map(|run| run.run.quest.id.clone()),
         points: run.map_or(0, |run| run.points),
         done: run.map_or_else(Vec::new, |run| run.done.keys().cloned().collect()),

@@ -61,6 +61,12 @@ impl Metrics {
         one("refused_total", "counter", "Connections refused.", &self.refused.load(Ordering::Relaxed));
         let limited = self.refused_commands.load(Ordering::Relaxed);
         one("limited_commands_total", "counter", "Commands refused by a rate limit.", &limited);
+        if let Some(redis) = counts.redis {
+            one("redis_calls_total", "counter", "Calls to Redis.", &redis.calls);
+            one("redis_failures_total", "counter", "Calls to Redis that failed or came too late.", &redis.failures);
+            one("redis_given_up_total", "counter", "Times that Redis was given up for a while.", &redis.opened);
+            one("redis_given_up", "gauge", "Whether Redis is given up now.", &u8::from(redis.open));
+        }
         page.push_str("# HELP waystone_notice_seconds From fix to notice, the last thousand.\n");
         page.push_str("# TYPE waystone_notice_seconds gauge\n");
         for (quantile, ms) in [("0.5", counts.notice_p50_ms), ("0.99", counts.notice_p99_ms)] {
@@ -85,22 +91,28 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actors::cards::RedisCounts;
 
     #[test]
     fn page_is_prometheus_text() {
         let metrics = Metrics::new(Admission::new(1, 1));
         metrics.closed(Close::SLOW);
-        let page = metrics.page(&Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, ..Counts::default() }, true);
+        let redis = RedisCounts { calls: 9, failures: 2, opened: 1, open: true };
+        let counts = Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, redis: Some(redis), ..Counts::default() };
+        let page = metrics.page(&counts, true);
         for line in [
             "waystone_ready 1",
             "waystone_sessions 3",
             "waystone_parked_entities 2",
+            "waystone_redis_failures_total 2",
+            "waystone_redis_given_up 1",
             "waystone_closed_total{code=\"3008\"} 1",
             "waystone_trial_differences_total{kind=\"stricter\"} 0",
             "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
         }
+        assert!(!metrics.page(&Counts::default(), true).contains("redis"), "a single server has none");
         assert!(page.ends_with('\n'));
         assert!(page.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2));
     }

@@ -152,6 +152,11 @@ impl Commons {
         }
     }
 
+    /// The node whose it is.
+    pub fn me(&self) -> &NodeId {
+        &self.me
+    }
+
     /// What is counted.
     pub fn tally(&self) -> Arc<Tally> {
         self.breaker.tally()
@@ -243,7 +248,7 @@ impl Commons {
         for (quest, board) in quests.iter().zip(&boards).filter(|(_, board)| !board.is_empty()) {
             pipe.cmd("HMGET").arg(self.names(quest)).arg(board.iter().map(|(team, _)| team).collect::<Vec<_>>());
         }
-        let names: Vec<Vec<Option<String>>> = if pipe.is_empty() { Vec::new() } else { self.call(&pipe).await? };
+        let names: Vec<Vec<Option<String>>> = self.call(&pipe).await?;
         let mut names = names.into_iter();
         let named = |board: Vec<(String, f64)>| {
             let names = if board.is_empty() { None } else { names.next() }.unwrap_or_default();
@@ -304,7 +309,10 @@ impl Commons {
         }
     }
 
-    async fn call<T: FromRedisValue>(&mut self, pipe: &Pipeline) -> Result<T, Trouble> {
+    async fn call<T: FromRedisValue + Default>(&mut self, pipe: &Pipeline) -> Result<T, Trouble> {
+        if pipe.is_empty() {
+            return Ok(T::default());
+        }
         let Some(connection) = &mut self.connection else { return Err(Trouble::GivenUp) };
         self.breaker.admit()?;
         match tokio::time::timeout(CALL, pipe.query_async(connection)).await {

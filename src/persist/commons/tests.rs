@@ -54,6 +54,8 @@ async fn boards_hold_what_was_put_last_however_often() {
         a.put_teams(&[put("owls", 30, "q"), put("cats", 5, "q"), put("ants", 30, "q")]).await.expect("put");
         b.put_teams(&[put("dogs", -4, "q"), put("bees", 0, "q"), put("mice", 7, "r")]).await.expect("put");
     }
+    a.put_teams(&[]).await.expect("nothing to put");
+    assert_eq!(a.tops(&[], 9).await.expect("nothing to read"), Vec::<Vec<BoardRow>>::new());
     let all = [("ants", 30), ("owls", 30), ("cats", 5), ("bees", 0), ("dogs", -4)].map(|(t, p)| (t.to_owned(), p));
     assert_eq!(top(&mut b, "q", 100).await, all, "more points first, as many by their ids");
     assert_eq!(top(&mut b, "q", 2).await, all[..2]);
