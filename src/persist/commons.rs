@@ -130,6 +130,8 @@ pub struct Commons {
     mark: Option<String>,
     /// What was put may be lost, and nobody has been told yet.
     lost: bool,
+    /// Longest call.
+    cap: Duration,
 }
 
 impl fmt::Debug for Commons {
@@ -149,6 +151,7 @@ impl Commons {
             breaker: Breaker::default(),
             mark: None,
             lost: true,
+            cap: CALL,
         }
     }
 
@@ -315,7 +318,7 @@ impl Commons {
         }
         let Some(connection) = &mut self.connection else { return Err(Trouble::GivenUp) };
         self.breaker.admit()?;
-        match tokio::time::timeout(CALL, pipe.query_async(connection)).await {
+        match tokio::time::timeout(self.cap, pipe.query_async(connection)).await {
             Ok(Ok(answer)) => {
                 self.breaker.passed();
                 Ok(answer)
