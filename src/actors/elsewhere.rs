@@ -124,3 +124,45 @@ impl Known {
         self.whole.is_some_and(|whole| whole.elapsed() <= FRESH)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(team: &str, points: i64) -> BoardRow {
+        BoardRow { team: TeamId::new(team).expect("an id"), name: team.to_owned(), points }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_is_stale_after_three_seconds() {
+        let elsewhere = Elsewhere::default();
+        let quest = || QuestId::new("q").expect("an id");
+        let team = || TeamId::new("owls").expect("an id");
+        let dot = PlayerDot {
+            id: crate::ids::PlayerId::new("ada").expect("an id"),
+            team: None,
+            lon: 1.0,
+            lat: 2.0,
+            acc: 3.0,
+        };
+        assert_eq!(elsewhere.board(&quest()), Told { what: Vec::new(), stale: true }, "nothing was read");
+        elsewhere.read_boards([(quest(), vec![row("owls", 3), row("cats", 2)])], true);
+        elsewhere.read_mates([(team(), vec![dot.clone()])]);
+        tokio::time::advance(FRESH).await;
+        assert_eq!(elsewhere.board(&quest()), Told { what: vec![row("owls", 3), row("cats", 2)], stale: false });
+        assert_eq!(elsewhere.mates(&team()), Told { what: vec![dot], stale: false });
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(elsewhere.board(&quest()), Told { what: vec![row("owls", 3), row("cats", 2)], stale: true });
+        assert_eq!(elsewhere.mates(&team()), Told { what: Vec::new(), stale: true }, "no old position is shown");
+        assert!(!format!("{elsewhere:?}").contains("lat"), "{elsewhere:?}");
+
+        // While not everybody has told all, what is missing is as it was.
+        elsewhere.read_boards([(quest(), vec![row("cats", 9)])], false);
+        assert_eq!(elsewhere.board(&quest()), Told { what: vec![row("cats", 9), row("owls", 3)], stale: true });
+        elsewhere.read_boards([(quest(), vec![row("cats", 9)])], true);
+        assert_eq!(elsewhere.board(&quest()), Told { what: vec![row("cats", 9)], stale: false });
+        // Nobody listens any more.
+        elsewhere.keep(&BTreeSet::new(), &BTreeSet::new());
+        assert_eq!(elsewhere.board(&quest()), Told { what: Vec::new(), stale: true });
+    }
+}

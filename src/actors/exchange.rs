@@ -152,8 +152,9 @@ impl Exchange {
         Ok(())
     }
 
-    /// Tells how teams stand that have changed, and some others again. True: nothing is left to tell.
+    /// Tells how teams stand that have changed, and some others again. True: all that live here are told.
     async fn tell_teams(&mut self) -> Result<bool, Trouble> {
+        let whole = self.overview.is_whole();
         for _ in 0..TEAMS_MAX / BATCH {
             let batch = self.overview.lock().take_changed(BATCH);
             let last = batch.len() < BATCH;
@@ -163,7 +164,7 @@ impl Exchange {
                 // From the first again after the last.
                 self.again = again.last().map(|put| put.row.team.clone());
                 self.put(again).await?;
-                return Ok(true);
+                return Ok(whole);
             }
         }
         Ok(false)
@@ -228,3 +229,6 @@ fn json(dots: &Vec<PlayerDot>) -> Option<String> {
 fn dots_of(told: &str) -> Vec<PlayerDot> {
     serde_json::from_str(told).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use crate::quest::team::Team;
 use crate::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -31,6 +32,8 @@ const REVIEWS_MAX: usize = 1_000;
 pub struct OverviewBoard {
     world: World,
     board: Mutex<Board>,
+    /// How often teams that live here are being read.
+    showing: AtomicUsize,
     stream: broadcast::Sender<Arc<Happening>>,
 }
 
@@ -56,7 +59,12 @@ pub struct Board {
 impl OverviewBoard {
     /// An empty one.
     pub fn new(world: World) -> Self {
-        Self { world, board: Mutex::default(), stream: broadcast::channel(WATCH_QUEUE).0 }
+        Self {
+            world,
+            board: Mutex::default(),
+            showing: AtomicUsize::new(0),
+            stream: broadcast::channel(WATCH_QUEUE).0,
+        }
     }
 
     /// Takes in an entry that the journal has, and the state it led to.
@@ -83,6 +91,17 @@ impl OverviewBoard {
     /// Takes in an entity as it was at the end of the last run, unless it has spoken since.
     pub fn restored(&self, state: &Aggregate) {
         self.lock().project(state);
+    }
+
+    /// Teams that live here are being read from the journal, until this is dropped.
+    pub fn show(self: &Arc<Self>) -> Showing {
+        self.showing.fetch_add(1, Ordering::AcqRel);
+        Showing(Arc::clone(self))
+    }
+
+    /// Whether every team that lives here is on the board.
+    pub fn is_whole(&self) -> bool {
+        self.showing.load(Ordering::Acquire) == 0
     }
 
     /// Forgets the entities of a shard that has left this node.
@@ -126,6 +145,16 @@ impl OverviewBoard {
             }
         }
         cards
+    }
+}
+
+/// Teams are being read; see [`OverviewBoard::show`].
+#[derive(Debug)]
+pub struct Showing(Arc<OverviewBoard>);
+
+impl Drop for Showing {
+    fn drop(&mut self) {
+        self.0.showing.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -71,6 +71,11 @@ async fn boards_show_every_node_and_redis_may_go_and_come() {
     answer(&mut phones[0], "one").await;
     until_all_show(&nodes, &phones, &[("Us", 5), ("Them", 0)]).await;
 
+    // What happened is told to readers outside.
+    let streamed = || redis.command(&["KEYS", "*:happenings"]).expect("read");
+    let told = || redis.command(&["XRANGE", &streamed(), "-", "+"]).unwrap_or_default();
+    nodes.until("her step is in the stream", || told().contains(r#""step":"one""#)).await;
+
     // Emptied: noticed by each node, and put anew.
     redis.flush().expect("emptied");
     let keys = || redis.command(&["KEYS", "*"]).expect("read").lines().filter(|key| key.contains(":whole:")).count();
