@@ -15,6 +15,7 @@ use crate::links::{BindError, Links, Me, Port, Tls};
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
 use crate::net::metrics::Counting;
+use crate::persist::commons::{Commons, RedisUrl};
 use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
 use crate::quest::definition::QuestRef;
 use futures_util::FutureExt as _;
@@ -57,6 +58,8 @@ pub struct Seat {
     pub listen: SocketAddr,
     /// How they know each other.
     pub tls: Tls,
+    /// What the cluster has in common beside its journal; it need not answer. `None`: each node shows its own.
+    pub redis: Option<RedisUrl>,
 }
 
 /// Why a server did not start.
@@ -128,7 +131,7 @@ pub async fn start_member(
     auth: Arc<Auth>,
     edge: EdgeConfig,
 ) -> Result<App, StartError> {
-    let Seat { clock, name, address, listen, tls } = seat;
+    let Seat { clock, name, address, listen, tls, redis } = seat;
     // Before anyone can know of this node.
     let port = Port::open(listen)?;
     let protocols = Protocols { max: faults::newest_protocol(PROTOCOLS.max), ..PROTOCOLS };
@@ -138,7 +141,11 @@ pub async fn start_member(
     world.publish(publish(journal.as_ref(), secret, quests).await?);
     let me = Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols };
     let links = Links::on(port, me, tls);
+    let commons = redis.map(|url| Commons::new(url, journal.id(), members.me().clone()));
     let joining = Joining::new(clock.clone(), Arc::clone(&journal), members, world.clone()).await?;
+    if let Some(commons) = commons {
+        joining.share(commons);
+    }
     links.serve(joining.handler());
     let read = published_elsewhere(journal, world, secret.clone());
     let node = joining.join(Arc::<Links>::clone(&links), read);

@@ -89,7 +89,7 @@ pub struct Store {
     pub data: PathBuf,
     /// The URL of the database that keeps the journal, instead of the data folder. It may bear a password.
     pub postgres: Option<String>,
-    /// The URL of a Redis, not used yet, for what is derived from the journal. It may bear a password.
+    /// The URL of a Redis for what the nodes of a cluster show of one another. It may bear a password.
     pub redis: Option<String>,
 }
 

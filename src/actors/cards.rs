@@ -70,6 +70,9 @@ pub struct TeamCard {
     pub members: Vec<PlayerId>,
     /// The quest it plays or played last.
     pub quest: Option<QuestId>,
+    /// Quests that it has played besides.
+    #[serde(skip)]
+    pub others: Vec<QuestId>,
     /// Points in that run.
     pub points: i64,
     /// Steps done.
@@ -108,7 +111,7 @@ pub struct ReviewCard {
     pub at: Timestamp,
 }
 
-/// A live player on the operator's map. Never logged, never stored.
+/// A live player on the operator's map, or a team-mate who shares. Never logged, never stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlayerDot {
     /// Who.
@@ -168,6 +171,22 @@ pub struct Counts {
     pub notice_p99_ms: f64,
     /// Fixes that the plausibility rules on trial judge otherwise, in the order of `Difference::ALL`.
     pub trials: [u64; 4],
+    /// The Redis of a cluster, if this node uses one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisCounts>,
+}
+
+/// What is counted of the calls to Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RedisCounts {
+    /// Calls that went out.
+    pub calls: u64,
+    /// Those that failed, or came too late.
+    pub failures: u64,
+    /// How often it was given up for a while.
+    pub opened: u64,
+    /// Whether it is given up now.
+    pub open: bool,
 }
 
 impl Counts {

@@ -1,19 +1,24 @@
 //! Live channels: team-mates and boards. What they bear is the present, at most once a second, and may be dropped;
 //! what must not be lost is a notice in the player's own stream.
 //!
+//! A member of a cluster shows what other nodes have told beside what it knows itself, and says `stale` where there may
+//! be more or newer. A single server never does: it knows all.
+//!
 //! Bounded: a session has at most [`SUBSCRIPTIONS_MAX`] channels; a channel's content is made once a second however
 //! many listen.
 
 use crate::actors::cards::PlayerDot;
 use crate::actors::contract::{Push, Sink};
+use crate::actors::elsewhere::{Elsewhere, Told};
 use crate::actors::overview::OverviewBoard;
 use crate::actors::positions::Positions;
 use crate::ids::{PlayerId, QuestId, TeamId};
+use crate::persist::commons::BoardRow;
 use crate::quest::guidance::Guidance;
 use crate::quest::refusal::Refusal;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +27,7 @@ pub const SUBSCRIPTIONS_MAX: usize = 8;
 /// How often a channel may speak.
 const EVERY: Duration = Duration::from_secs(1);
 /// Teams on a board.
-const BOARD_ROWS: usize = 100;
+pub(super) const BOARD_ROWS: usize = 100;
 
 /// A live channel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +63,8 @@ pub struct Channels {
     overview: Arc<OverviewBoard>,
     positions: Arc<Positions>,
     audiences: Mutex<BTreeMap<Channel, Audience>>,
+    /// What other nodes know; empty for a single server.
+    elsewhere: OnceLock<Arc<Elsewhere>>,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +76,30 @@ struct Audience {
 impl Channels {
     /// Channels that tell what these two know.
     pub fn new(overview: Arc<OverviewBoard>, positions: Arc<Positions>) -> Self {
-        Self { overview, positions, audiences: Mutex::default() }
+        Self { overview, positions, audiences: Mutex::default(), elsewhere: OnceLock::new() }
+    }
+
+    /// This is a member of a cluster: it shows what other nodes know, too.
+    pub fn join(&self, elsewhere: Arc<Elsewhere>) {
+        // A node joins once.
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    /// What other nodes know, if there may be any.
+    pub fn elsewhere(&self) -> Option<&Arc<Elsewhere>> {
+        self.elsewhere.get()
+    }
+
+    /// The boards and teams that someone listens to.
+    pub fn listened(&self) -> (BTreeSet<QuestId>, BTreeSet<TeamId>) {
+        let (mut boards, mut teams) = (BTreeSet::new(), BTreeSet::new());
+        for channel in self.lock().keys() {
+            match channel {
+                Channel::Team(team) => _ = teams.insert(team.clone()),
+                Channel::Board(quest) => _ = boards.insert(quest.clone()),
+            }
+        }
+        (boards, teams)
     }
 
     /// Adds a listener; answers with the channel's present content.
@@ -145,26 +175,56 @@ impl Channels {
     }
 
     fn content(&self, channel: &Channel, mates: impl FnOnce(&TeamId) -> Vec<PlayerDot>) -> Value {
-        match channel {
-            Channel::Team(team) => json!({ "team": team, "members": mates(team) }),
-            Channel::Board(quest) => {
-                let board = self.overview.lock();
-                let mut rows: Vec<(i64, &TeamId, &str)> = board
-                    .teams
-                    .values()
-                    .filter(|card| card.quest.as_ref() == Some(quest))
-                    .map(|card| (card.points, &card.id, card.name.as_str()))
-                    .collect();
-                // More points first; teams with as many in the order of their ids, so that a tie does not flicker.
-                rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-                rows.truncate(BOARD_ROWS);
-                let rows: Vec<Value> = rows
-                    .into_iter()
-                    .map(|(points, id, name)| json!({ "team": id, "name": name, "points": points }))
-                    .collect();
-                json!({ "quest": quest, "rows": rows })
+        let (mut content, stale) = match channel {
+            Channel::Team(team) => {
+                let (members, stale) = self.mates(team, mates(team));
+                (json!({ "team": team, "members": members }), stale)
             }
+            Channel::Board(quest) => {
+                let (rows, stale) = self.board(quest);
+                let row = |row: &BoardRow| json!({ "team": row.team, "name": row.name, "points": row.points });
+                (json!({ "quest": quest, "rows": rows.iter().map(row).collect::<Vec<_>>() }), stale)
+            }
+        };
+        if stale {
+            content["stale"] = Value::Bool(true);
         }
+        content
+    }
+
+    /// Members of a team who share: those whose sessions are here, then those of whom other nodes have told.
+    fn mates(&self, team: &TeamId, mut mates: Vec<PlayerDot>) -> (Vec<PlayerDot>, bool) {
+        let Some(elsewhere) = self.elsewhere.get() else { return (mates, false) };
+        let Told { what, stale } = elsewhere.mates(team);
+        // Whoever has come here from there may not share any more.
+        mates.extend(what.into_iter().filter(|dot| !self.positions.is_here(&dot.id)));
+        mates.sort_by(|a, b| a.id.cmp(&b.id));
+        mates.dedup_by(|a, b| a.id == b.id);
+        (mates, stale)
+    }
+
+    /// The first teams of a quest: those that live here as they are now, others as their nodes have told.
+    fn board(&self, quest: &QuestId) -> (Vec<BoardRow>, bool) {
+        let told = self.elsewhere.get().map(|elsewhere| elsewhere.board(quest));
+        let Told { what, stale } = told.unwrap_or(Told { what: Vec::new(), stale: false });
+        let board = self.overview.lock();
+        let mut rows: Vec<(i64, &TeamId, &str)> = board
+            .teams
+            .values()
+            .filter(|card| card.quest.as_ref() == Some(quest))
+            .map(|card| (card.points, &card.id, card.name.as_str()))
+            .collect();
+        let away = what.iter().filter(|row| !board.teams.contains_key(&row.team));
+        rows.extend(away.map(|row| (row.points, &row.team, row.name.as_str())));
+        // More points first; teams with as many in the order of their ids, so that a tie does not flicker.
+        rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        rows.truncate(BOARD_ROWS);
+        let row = |(points, team, name): (i64, &TeamId, &str)| BoardRow {
+            team: team.clone(),
+            name: name.to_owned(),
+            points,
+        };
+        (rows.into_iter().map(row).collect(), stale)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Channel, Audience>> {

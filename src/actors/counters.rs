@@ -71,6 +71,7 @@ impl Counters {
             trials: Difference::ALL.map(|kind| self.trials[kind as usize].load(Ordering::Relaxed)),
             notice_p50_ms: at(0.50),
             notice_p99_ms: at(0.99),
+            redis: None,
         }
     }
 }

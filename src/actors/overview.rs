@@ -7,13 +7,16 @@ use crate::actors::world::World;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::persist::Stored;
+use crate::persist::commons::{BoardRow, TeamPut};
 use crate::quest::aggregate::{Aggregate, State};
 use crate::quest::definition::Give;
 use crate::quest::player::Player;
 use crate::quest::run::Over;
 use crate::quest::team::Team;
 use crate::units::Timestamp;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -29,6 +32,8 @@ const REVIEWS_MAX: usize = 1_000;
 pub struct OverviewBoard {
     world: World,
     board: Mutex<Board>,
+    /// How often teams that live here are being read.
+    showing: AtomicUsize,
     stream: broadcast::Sender<Arc<Happening>>,
 }
 
@@ -47,12 +52,19 @@ pub struct Board {
     pub told: u64,
     /// The last entry of each entity that was taken in.
     taken: HashMap<EntityId, u64>,
+    /// Teams that have changed since other nodes were told of them; `None`: there is nobody to tell.
+    changed: Option<BTreeSet<TeamId>>,
 }
 
 impl OverviewBoard {
     /// An empty one.
     pub fn new(world: World) -> Self {
-        Self { world, board: Mutex::default(), stream: broadcast::channel(WATCH_QUEUE).0 }
+        Self {
+            world,
+            board: Mutex::default(),
+            showing: AtomicUsize::new(0),
+            stream: broadcast::channel(WATCH_QUEUE).0,
+        }
     }
 
     /// Takes in an entry that the journal has, and the state it led to, or a later one.
@@ -86,11 +98,24 @@ impl OverviewBoard {
         self.lock().project(state);
     }
 
+    /// Teams that live here are being read from the journal, until this is dropped.
+    pub fn show(self: &Arc<Self>) -> Showing {
+        self.showing.fetch_add(1, Ordering::AcqRel);
+        Showing(Arc::clone(self))
+    }
+
+    /// Whether every team that lives here is on the board.
+    pub fn is_whole(&self) -> bool {
+        self.showing.load(Ordering::Acquire) == 0
+    }
+
     /// Forgets the entities of a shard that has left this node.
     pub fn forget(&self, shard: Shard) {
         let mut board = self.lock();
         let away = |entity: EntityId| Shard::of(&entity) == shard;
         board.teams.retain(|team, _| !away(EntityId::Team(team.clone())));
+        // The next owner tells of them.
+        board.changed.iter_mut().for_each(|changed| changed.retain(|team| !away(EntityId::Team(team.clone()))));
         board.given.retain(|(quest, _), _| !away(EntityId::Region(RegionId::of_quest(quest))));
         board.reviews.retain(|(player, ..), _| !away(EntityId::Player(player.clone())));
         board.taken.retain(|entity, _| Shard::of(entity) != shard);
@@ -128,6 +153,16 @@ impl OverviewBoard {
     }
 }
 
+/// Teams are being read; see [`OverviewBoard::show`].
+#[derive(Debug)]
+pub struct Showing(Arc<OverviewBoard>);
+
+impl Drop for Showing {
+    fn drop(&mut self) {
+        self.0.showing.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Board {
     /// Teams that have members.
     pub fn shown_teams(&self) -> Vec<TeamCard> {
@@ -140,6 +175,36 @@ impl Board {
         self.recent.iter().skip(self.recent.len().saturating_sub(new)).cloned().collect()
     }
 
+    /// Every team is to be told of, from now on and as it is now.
+    pub fn tell_all(&mut self) {
+        self.changed = Some(self.teams.keys().cloned().collect());
+    }
+
+    /// Teams to be told of, `limit` at most; they count as told, so give back those that could not be.
+    pub fn take_changed(&mut self, limit: usize) -> Vec<TeamPut> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some(team) = self.changed.as_mut().and_then(BTreeSet::pop_first)
+        {
+            taken.extend(self.teams.get(&team).map(put));
+        }
+        taken
+    }
+
+    /// Gives back teams that could not be told of.
+    pub fn give_back(&mut self, teams: Vec<TeamPut>) {
+        let here = teams.into_iter().map(|put| put.row.team).filter(|team| self.teams.contains_key(team));
+        if let Some(changed) = &mut self.changed {
+            changed.extend(here);
+        }
+    }
+
+    /// Teams after one in the order of their ids, as they are now, `limit` at most.
+    pub fn teams_after(&self, team: Option<&TeamId>, limit: usize) -> Vec<TeamPut> {
+        let from = team.map_or(Bound::Unbounded, Bound::Excluded);
+        self.teams.range::<TeamId, _>((from, Bound::Unbounded)).take(limit).map(|(_, card)| put(card)).collect()
+    }
+
     fn project(&mut self, state: &Aggregate) {
         let taken = self.taken.entry(state.id.clone()).or_default();
         if *taken >= state.seq {
@@ -149,6 +214,9 @@ impl Board {
         match (&state.state, &state.id) {
             (State::Team(team), EntityId::Team(id)) => {
                 self.teams.insert(id.clone(), team_card(team, id));
+                if let Some(changed) = &mut self.changed {
+                    changed.insert(id.clone());
+                }
             }
             (State::Region(region), EntityId::Region(id)) => {
                 for (reward, given) in &region.stock {
@@ -181,6 +249,11 @@ impl Board {
     }
 }
 
+fn put(card: &TeamCard) -> TeamPut {
+    let row = BoardRow { team: card.id.clone(), name: card.name.clone(), points: card.points };
+    TeamPut { row, quest: card.quest.clone(), others: card.others.clone() }
+}
+
 fn team_card(team: &Team, id: &TeamId) -> TeamCard {
     // The run that is on, or else the one of the quest first by name: a card shows one.
     let run = team.runs.values().find(|run| run.over.is_none()).or_else(|| team.runs.values().next());
@@ -188,6 +261,7 @@ fn team_card(team: &Team, id: &TeamId) -> TeamCard {
         id: id.clone(),
         name: team.name.clone(),
         members: team.members.keys().cloned().collect(),
+        others: team.runs.keys().filter(|quest| run.is_none_or(|run| run.run.quest.id != **quest)).cloned().collect(),
         quest: run.map(|run| run.run.quest.id.clone()),
         points: run.map_or(0, |run| run.points),
         done: run.map_or_else(Vec::new, |run| run.done.keys().cloned().collect()),

@@ -1,5 +1,6 @@
 //! Where live players are, for the operator's map and for team-mates with whom they share. In memory only, gone
-//! when the session ends: never logged, never stored.
+//! when the session ends: never logged, never stored. What is shared is told to the other nodes of a cluster
+//! (`actors/exchange.rs`).
 
 use crate::actors::cards::PlayerDot;
 use crate::geo::position::Fix;
@@ -47,6 +48,11 @@ impl Positions {
     /// A player's last session has ended; the position goes with it.
     pub fn forget(&self, player: &PlayerId) {
         self.lock().remove(player);
+    }
+
+    /// Whether a player's session is here, and has sent a position.
+    pub fn is_here(&self, player: &PlayerId) -> bool {
+        self.lock().contains_key(player)
     }
 
     /// Everyone, for the operator.

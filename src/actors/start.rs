@@ -7,6 +7,8 @@
 use crate::actors::adopt::Shelf;
 use crate::actors::channels;
 use crate::actors::contract::CloseReason;
+use crate::actors::elsewhere::Elsewhere;
+use crate::actors::exchange::Exchange;
 use crate::actors::keeper::{Keeper, KeeperHandle};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
@@ -20,6 +22,7 @@ use crate::cluster::link::{Handler, LinkState, Peers};
 use crate::cluster::member::NodeId;
 use crate::cluster::router::Deliver;
 use crate::cluster::shard::Shard;
+use crate::persist::commons::Commons;
 use crate::persist::{Journal, Members, ReadError};
 use ractor::Actor;
 use std::sync::Arc;
@@ -91,6 +94,7 @@ impl Joining {
     ) -> Result<Self, StartError> {
         let node = Arc::new(Node::new(clock, journal, world, members.me().clone()));
         node.ownership.depends_on(Arc::clone(&members));
+        node.channels.join(Arc::default());
         let shelf = shelf(Arc::clone(&node)).await?;
         node.router.serve(Arc::clone(&shelf.shards) as Arc<dyn Deliver>);
         node.courier.open();
@@ -100,6 +104,14 @@ impl Joining {
     /// What its links do with what they are asked and told.
     pub fn handler(&self) -> Arc<dyn Handler> {
         Arc::new(Reception::new(Arc::clone(&self.node), Arc::clone(&self.members)))
+    }
+
+    /// Shares boards and positions with the others from now on. A member that does not shows its own, and says so.
+    pub fn share(&self, commons: Commons) {
+        let node = &self.node;
+        let elsewhere = node.channels.elsewhere().map_or_else(Arc::<Elsewhere>::default, Arc::clone);
+        let exchange = Exchange::new(commons, Arc::clone(&self.members), node, elsewhere);
+        node.tasks.spawn(exchange.run(node.stop.clone()));
     }
 
     /// Joins: from now on it claims its share.

@@ -171,7 +171,8 @@ pub fn answer(node: &Node, heard: u64) -> Value {
 /// Counters of this node alone.
 pub fn counts(node: &Node) -> Counts {
     let counts = node.counters.read(node.sessions.len());
-    Counts { parked: node.parked.count() as u64, ..counts }
+    let redis = node.channels.elsewhere().and_then(|elsewhere| elsewhere.counts());
+    Counts { parked: node.parked.count() as u64, redis, ..counts }
 }
 
 impl Survey {

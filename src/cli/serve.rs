@@ -11,6 +11,7 @@ use crate::net::auth::{Auth, AuthConfig, Key, Secret};
 use crate::net::console::ConsoleConfig;
 use crate::net::listener::EdgeConfig;
 use crate::persist::Place;
+use crate::persist::commons::RedisUrl;
 use anyhow::Context as _;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,8 @@ pub struct ServeArgs {
     /// a password is safer in PGPASSFILE
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
-    /// store.redis: a Redis, not used yet, for what is derived from the journal, as redis://host:6379; a password is safer in the variable
+    /// store.redis: a Redis for what the nodes of a cluster show of one another, as redis://host:6379; a password is safer
+    /// in the variable
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
     /// cluster.listen: address and port for other nodes; makes this one a member of the cluster of its database
@@ -165,10 +167,11 @@ pub fn prepare(
 }
 
 /// A member's place in its cluster.
-fn seat(membership: Membership, clock: Clock) -> anyhow::Result<Seat> {
+fn seat(membership: Membership, redis: Option<&str>, clock: Clock) -> anyhow::Result<Seat> {
     let Membership { listen, advertise, name, ca_file, cert_file, key_file } = membership;
     let address = advertise.unwrap_or_else(|| listen.to_string());
-    Ok(Seat { clock, name, address, listen, tls: Tls::load(&ca_file, &cert_file, &key_file)? })
+    let redis = redis.map(RedisUrl::new).transpose()?;
+    Ok(Seat { clock, name, address, listen, tls: Tls::load(&ca_file, &cert_file, &key_file)?, redis })
 }
 
 /// Serves until it is told to end.
@@ -206,7 +209,10 @@ pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow:
     let place = Place::new(&config.store.data, config.store.postgres.as_deref());
     let started = match config.cluster.membership() {
         None => app::start(&place, &codes, &quests, auth, edge).await,
-        Some(membership) => app::start_member(&place, seat(membership, clock)?, &codes, &quests, auth, edge).await,
+        Some(membership) => {
+            let seat = seat(membership, config.store.redis.as_deref(), clock)?;
+            app::start_member(&place, seat, &codes, &quests, auth, edge).await
+        }
     };
     let app = match started {
         Ok(app) => app,

@@ -136,7 +136,7 @@ pub(super) fn faults(
         return Vec::new();
     }
     let cluster = &config.cluster;
-    let Some(listen) = cluster.listen else { return without_listen(cluster, source) };
+    let Some(listen) = cluster.listen else { return without_listen(config, source) };
     let mut faults = Vec::new();
     if config.store.postgres.is_none() && !faulty.contains("store.postgres") {
         let message = "cluster.listen: nodes of a cluster share their journal, and a data folder cannot be shared";
@@ -168,10 +168,13 @@ pub(super) fn faults(
 }
 
 /// Settings that would do nothing, where someone expects a cluster.
-fn without_listen(cluster: &Cluster, source: &dyn Fn(&str) -> Source) -> Vec<Fault> {
+fn without_listen(config: &Config, source: &dyn Fn(&str) -> Source) -> Vec<Fault> {
+    let cluster = &config.cluster;
     let given = [("cluster.advertise", cluster.advertise.is_some()), ("cluster.name", cluster.name.is_some())];
     let files = FILES.into_iter().zip(cluster.files()).map(|((key, ..), path)| (key, path.is_some()));
-    let first = given.into_iter().chain(files).find(|(_, given)| *given);
+    // A single server knows all that it shows, and would put into Redis what nobody reads.
+    let redis = ("store.redis", config.store.redis.is_some());
+    let first = given.into_iter().chain(files).chain([redis]).find(|(_, given)| *given);
     first
         .map(|(key, _)| {
             let message = format!("{key} is set, and cluster.listen is not: this node would be alone");

@@ -218,12 +218,28 @@ fn redis(value: &Value) -> Result<String, Problem> {
     let help = "write it as \"redis://host:6379\", or \"rediss://host:6380\" for TLS; one with a password belongs in \
                 the variable, which no other user of the machine can read";
     let url = value.text(help)?;
-    if url.starts_with("redis://") || url.starts_with("rediss://") {
+    let rest = url.strip_prefix("redis://").or_else(|| url.strip_prefix("rediss://"));
+    if rest.is_some_and(is_redis_place) {
         Ok(url)
     } else {
         // The value is not repeated: it may bear a password.
         Err(Problem { message: "this is not the URL of a Redis".to_owned(), help: help.into() })
     }
+}
+
+/// `[user][:password@]host[:port][/number of the database]`.
+fn is_redis_place(text: &str) -> bool {
+    let (authority, path) = text.split_at(text.find(['/', '?']).unwrap_or(text.len()));
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    // The last colon of an IPv6 address in brackets is none of a port.
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let number = path.trim_start_matches('/').split('?').next().unwrap_or("");
+    !host.is_empty()
+        && port.is_none_or(|port| matches!(port.parse::<u16>(), Ok(1..)))
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A URL as it may be shown.

@@ -247,7 +247,14 @@ fn a_membership_is_whole_and_its_files_are_looked_at() {
     let unnamed = load(&folder, &[], &Overrides::default()).expect("sound").cluster.membership().expect("a member");
     assert!(!unnamed.name.is_empty(), "the host's name");
     assert_eq!(Config::default().cluster.membership(), None);
-    one_fault("[store]\nredis = \"hunter2@cache\"", "2:9", "not the URL of a Redis", "rediss://");
+    for wrong in ["hunter2@cache", "redis://", "redis://:hunter2@", "redis://cache:hunter2", "redis://cache/hunter2"]
+    {
+        one_fault(&format!("[store]\nredis = \"{wrong}\""), "2:9", "not the URL of a Redis", "rediss://");
+    }
+    for right in ["redis://cache", "rediss://u:hunter2@[::1]:6380/0", "redis://[::1]", "redis://:p%2Fw@c:1/2"] {
+        let alone = "cluster.listen is not: this node would be alone";
+        one_fault(&format!("[store]\nredis = \"{right}\""), "2:9", alone, "--cluster-listen");
+    }
     assert!(!faults("[store]\nredis = \"hunter2@cache\"").concat().contains("hunter2"));
 }
 

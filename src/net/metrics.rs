@@ -71,6 +71,12 @@ impl Metrics {
         for (name, help, value) in self.others.iter().flat_map(|part| part.counts()) {
             one(&format!("{name}_total"), "counter", help.trim(), &value);
         }
+        if let Some(redis) = counts.redis {
+            one("redis_calls_total", "counter", "Calls to Redis.", &redis.calls);
+            one("redis_failures_total", "counter", "Calls to Redis that failed or came too late.", &redis.failures);
+            one("redis_given_up_total", "counter", "Times that Redis was given up for a while.", &redis.opened);
+            one("redis_given_up", "gauge", "Whether Redis is given up now.", &u8::from(redis.open));
+        }
         page.push_str("# HELP waystone_notice_seconds From fix to notice, the last thousand.\n");
         page.push_str("# TYPE waystone_notice_seconds gauge\n");
         for (quantile, ms) in [("0.5", counts.notice_p50_ms), ("0.99", counts.notice_p99_ms)] {
@@ -95,6 +101,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actors::cards::RedisCounts;
 
     #[derive(Debug)]
     struct Part;
@@ -109,19 +116,24 @@ mod tests {
     fn page_is_prometheus_text() {
         let metrics = Metrics::new(Admission::new(1, 1), vec![Arc::new(Part)]);
         metrics.closed(Close::SLOW);
-        let page = metrics.page(&Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, ..Counts::default() }, true);
+        let redis = RedisCounts { calls: 9, failures: 2, opened: 1, open: true };
+        let counts = Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, redis: Some(redis), ..Counts::default() };
+        let page = metrics.page(&counts, true);
         for line in [
             "waystone_ready 1",
             "waystone_sessions 3",
             "waystone_parked_entities 2",
             "# HELP waystone_link_calls_sent_total Calls sent to peers.",
             "waystone_link_calls_sent_total 7",
+            "waystone_redis_failures_total 2",
+            "waystone_redis_given_up 1",
             "waystone_closed_total{code=\"3008\"} 1",
             "waystone_trial_differences_total{kind=\"stricter\"} 0",
             "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
         }
+        assert!(!metrics.page(&Counts::default(), true).contains("redis"), "a single server has none");
         assert!(page.ends_with('\n'));
         assert!(page.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2));
     }

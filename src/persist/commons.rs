@@ -130,6 +130,8 @@ pub struct Commons {
     mark: Option<String>,
     /// What was put may be lost, and nobody has been told yet.
     lost: bool,
+    /// Longest call.
+    cap: Duration,
 }
 
 impl fmt::Debug for Commons {
@@ -149,7 +151,13 @@ impl Commons {
             breaker: Breaker::default(),
             mark: None,
             lost: true,
+            cap: CALL,
         }
+    }
+
+    /// The node whose it is.
+    pub fn me(&self) -> &NodeId {
+        &self.me
     }
 
     /// What is counted.
@@ -243,7 +251,7 @@ impl Commons {
         for (quest, board) in quests.iter().zip(&boards).filter(|(_, board)| !board.is_empty()) {
             pipe.cmd("HMGET").arg(self.names(quest)).arg(board.iter().map(|(team, _)| team).collect::<Vec<_>>());
         }
-        let names: Vec<Vec<Option<String>>> = if pipe.is_empty() { Vec::new() } else { self.call(&pipe).await? };
+        let names: Vec<Vec<Option<String>>> = self.call(&pipe).await?;
         let mut names = names.into_iter();
         let named = |board: Vec<(String, f64)>| {
             let names = if board.is_empty() { None } else { names.next() }.unwrap_or_default();
@@ -304,10 +312,13 @@ impl Commons {
         }
     }
 
-    async fn call<T: FromRedisValue>(&mut self, pipe: &Pipeline) -> Result<T, Trouble> {
+    async fn call<T: FromRedisValue + Default>(&mut self, pipe: &Pipeline) -> Result<T, Trouble> {
+        if pipe.is_empty() {
+            return Ok(T::default());
+        }
         let Some(connection) = &mut self.connection else { return Err(Trouble::GivenUp) };
         self.breaker.admit()?;
-        match tokio::time::timeout(CALL, pipe.query_async(connection)).await {
+        match tokio::time::timeout(self.cap, pipe.query_async(connection)).await {
             Ok(Ok(answer)) => {
                 self.breaker.passed();
                 Ok(answer)

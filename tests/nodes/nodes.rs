@@ -1,6 +1,7 @@
 //! The nodes, and phones that connect to one of them.
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -16,10 +17,12 @@ use waystone::geo::position::{Fix, Position};
 use waystone::ids::PlayerId;
 use waystone::links::memory::Net;
 use waystone::links::{Links, Me};
+use waystone::persist::commons::{Commons, RedisUrl};
 use waystone::persist::memory::{MemoryJournal, MemoryMembers};
 use waystone::persist::{Journal as _, Members as _};
 use waystone::quest::act::Act;
 use waystone::units::{Meters, Timestamp};
+use waystone_kit::Redis;
 
 /// Saturday, 4 July 2026, 09:00 UTC.
 const MORNING: Timestamp = Timestamp::from_millis(1_783_155_600_000);
@@ -27,6 +30,8 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 const PROTOCOLS: Protocols = Protocols { min: 1, max: 2 };
 /// Longer than anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a node may try to hand over at the end: the last has nobody left.
+const HAND_OVER: Duration = Duration::from_secs(1);
 
 /// Three members of one cluster.
 pub struct Nodes {
@@ -43,10 +48,15 @@ pub struct OneNode {
 impl Nodes {
     /// Starts them on a quest, and waits until each has its share.
     pub async fn start(quest: &str) -> Self {
+        Self::start_on(quest, None).await
+    }
+
+    /// The same, with a Redis in common.
+    pub async fn start_on(quest: &str, redis: Option<&Redis>) -> Self {
         let (journal, net, clock) = (MemoryJournal::new(), Net::new(1), Clock::with_timers(MORNING));
         let mut all = Vec::new();
         for name in NAMES {
-            all.push(join(&journal, &net, &clock, name, quest).await);
+            all.push(join(&journal, &net, &clock, name, quest, redis).await);
         }
         let nodes = Self { clock, all };
         nodes
@@ -84,13 +94,20 @@ impl Nodes {
     pub async fn end(self) {
         for one in self.all {
             drop(one.game);
-            one.running.hand_over(PATIENCE).await;
+            one.running.hand_over(HAND_OVER).await;
             one.running.drain().await;
         }
     }
 }
 
-async fn join(journal: &MemoryJournal, net: &Net, clock: &Clock, name: &str, quest: &str) -> OneNode {
+async fn join(
+    journal: &MemoryJournal,
+    net: &Net,
+    clock: &Clock,
+    name: &str,
+    quest: &str,
+    redis: Option<&Redis>,
+) -> OneNode {
     let journal = journal.reopen();
     let world = World::default();
     let published = content::publish(quest, "quest", 1, &|step| step.to_string());
@@ -100,7 +117,12 @@ async fn join(journal: &MemoryJournal, net: &Net, clock: &Clock, name: &str, que
     let node: NodeId = members.me().clone();
     let me = Me { cluster: journal.id().to_owned(), node, name: name.to_owned(), protocols: PROTOCOLS };
     let links = net.join(me, name);
+    let commons = redis
+        .map(|redis| Commons::new(RedisUrl::new(&redis.url()).expect("a URL"), journal.id(), members.me().clone()));
     let joining = Joining::new(clock.clone(), Arc::new(journal), members, world).await.expect("memory answers");
+    if let Some(commons) = commons {
+        joining.share(commons);
+    }
     links.serve(joining.handler());
     let publish = Box::new(|| Box::pin(async { Ok(()) }) as futures_util::future::BoxFuture<'static, _>);
     let running = joining.join(Arc::<Links>::clone(&links), publish);
@@ -117,18 +139,26 @@ pub struct Phone {
 
 /// What a phone heard.
 #[derive(Debug, Default)]
-struct Ear(Mutex<Vec<Value>>);
+struct Ear {
+    heard: Mutex<Vec<Value>>,
+    /// The last content of each live channel.
+    live: Mutex<BTreeMap<String, Value>>,
+}
 
 impl Ear {
     fn heard(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.0.lock().expect("nobody panics with it")
+        self.heard.lock().expect("nobody panics with it")
     }
 }
 
 impl Sink for Ear {
     fn push(&self, push: Push) {
-        if let Push::Notice { notice, .. } = push {
-            self.heard().push(serde_json::to_value(&*notice).expect("plain data"));
+        match push {
+            Push::Notice { notice, .. } => self.heard().push(serde_json::to_value(&*notice).expect("plain data")),
+            Push::Live { channel, data } => {
+                self.live.lock().expect("nobody panics with it").insert(channel, (*data).clone());
+            }
+            Push::Unsubscribed { .. } => {}
         }
     }
     fn close(&self, _: CloseReason) {}
@@ -154,6 +184,18 @@ impl Phone {
     /// How often it has heard a kind of notice.
     pub fn heard(&self, kind: &str) -> usize {
         self.ear.heard().iter().filter(|notice| notice["type"] == kind).count()
+    }
+
+    /// Listens to a live channel.
+    pub async fn listen(&self, channel: &str) -> Value {
+        let content = self.session.subscribe(channel).await.unwrap_or_else(|refusal| panic!("{channel}: {refusal}"));
+        self.ear.live.lock().expect("nobody panics with it").insert(channel.to_owned(), content.clone());
+        content
+    }
+
+    /// What a live channel that it listens to has shown last.
+    pub fn shown(&self, channel: &str) -> Value {
+        self.ear.live.lock().expect("nobody panics with it")[channel].clone()
     }
 
     /// The score of its team, by its own state.

@@ -158,6 +158,7 @@ async fn the_board_shows_scores_to_all_who_listen() {
     let has_ten = |content: &Value| content["rows"][0]["points"] == 10;
     let board = cy.expect_live("board:quick", has_ten).await;
     assert_eq!(board["rows"][0]["name"], "Us", "{board}");
+    assert_eq!(board.get("stale"), None, "a single server knows all: {board}");
     assert_eq!(format!("team:{}", board["rows"][0]["team"].as_str().expect("a team")), channel);
     server.end().await;
 }

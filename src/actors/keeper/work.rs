@@ -101,6 +101,7 @@ async fn take_in(shelf: &Shelf, claims: Vec<Claim>) -> Vec<(Shard, u64)> {
     let claims: Vec<Claim> = adopted.into_iter().flatten().collect();
     let held = claims.iter().map(|claim| (claim.shard, claim.epoch)).collect();
     let (showing, stop) = (shelf.clone(), shelf.node.stop.clone());
+    let under_way = shelf.node.overview.show();
     shelf.node.tasks.spawn(async move {
         let show = async {
             for claim in &claims {
@@ -108,6 +109,7 @@ async fn take_in(shelf: &Shelf, claims: Vec<Claim>) -> Vec<(Shard, u64)> {
             }
         };
         stop.run_until_cancelled(show).await;
+        drop(under_way);
     });
     held
 }
