@@ -236,7 +236,8 @@ async fn publish(
     stored.iter().map(|known| read(&known.source, known.quest.as_str(), known.version, secret)).collect()
 }
 
-fn read(text: &str, name: &str, version: u32, secret: &Secret) -> Result<Published, StartError> {
+/// Reads a quest, with the codes that hang at its scan steps.
+pub fn read(text: &str, name: &str, version: u32, secret: &Secret) -> Result<Published, StartError> {
     let refuse = |report| StartError::Quest(Box::new(report));
     let nameless = |_: &StepId| String::new();
     // A step's code depends on the quest's id, which is known when the file has been read once.

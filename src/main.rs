@@ -53,12 +53,12 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             Prepared::End(exit) => Ok(exit),
             Prepared::Run(config) => {
                 telemetry::install(&config.log, terminal)?;
-                runtime()?.block_on(cli::serve::run(&config, out))
+                runtime()?.block_on(cli::serve::run(&config, args.under_demo, out))
             }
         },
         Command::Demo(args) => {
             telemetry::install(&log, terminal)?;
-            runtime()?.block_on(cli::demo::run(&args, out))
+            runtime()?.block_on(cli::demo::run(&args, &log.filter, out))
         }
         Command::Replay(args) => {
             telemetry::install(&log, terminal)?;

@@ -28,7 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("app", &["faults", "ids", "clock", "quest", "content", "cluster", "links", "persist", "actors", "net", "keys"]),
     (
         "demo",
-        &["ids", "units", "clock", "content", "quest", "persist", "actors", "walk", "net", "config", "keys", "app"],
+        &[
+            "ids", "units", "clock", "content", "quest", "cluster", "links", "persist", "actors", "walk", "net",
+            "config", "keys", "app",
+        ],
     ),
     (
         "cli",

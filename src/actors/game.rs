@@ -16,6 +16,7 @@ use crate::actors::session::{SessionActor, SessionArguments};
 use crate::actors::survey::{self, Looker};
 use crate::cluster::link::{SessionKey, SessionQuestion};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
+use crate::cluster::shard::Shard;
 use crate::faults::{self, Bug};
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, QuestId, StepId};
@@ -180,6 +181,11 @@ impl Game {
         drop(board);
         self.node.survey.complete(&mut overview, &self.node);
         overview
+    }
+
+    /// How many shards this node serves now.
+    pub fn served(&self) -> usize {
+        Shard::all().filter(|shard| self.node.ownership.serves(*shard).is_some()).count()
     }
 
     /// Has other nodes asked for their parts of the overview, while somebody looks.

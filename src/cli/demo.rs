@@ -1,12 +1,16 @@
 //! `demo`: what it may be told, and what it prints: one list of addresses, then nothing.
+//!
+//! One node needs nothing but this program; several are a cluster, with a Postgres and a Redis of its own.
 
 use super::{Exit, Output};
 use crate::app::{QuestSource, StartError};
+use crate::demo::cluster::{self, ClusterDemo, NODES_MAX};
 use crate::demo::{self, Demo, DemoError, Settings};
 use crate::net::listener::ListenError;
 use crate::persist::Place;
 use anyhow::Context as _;
 use clap::Args;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,8 +31,11 @@ pub struct DemoArgs {
     /// Data folder; delete it to start over
     #[arg(long, default_value = DATA, value_name = "DIR")]
     pub data: PathBuf,
+    /// How many nodes: from 2 on a cluster, which needs the programs of Postgres and Redis and starts its own of both
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
     /// Keep the journal in this database, as postgres://user@host/name, instead of the folder
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "nodes")]
     pub postgres: Option<String>,
     /// What chance starts from: the same seed, the same walkers
     #[arg(long, default_value_t = SEED)]
@@ -55,6 +62,7 @@ impl Default for DemoArgs {
         Self {
             port: PORT,
             data: PathBuf::from(DATA),
+            nodes: 1,
             postgres: None,
             seed: SEED,
             walkers: WALKERS,
@@ -66,8 +74,52 @@ impl Default for DemoArgs {
     }
 }
 
+/// One of the two kinds.
+enum Playing {
+    Single(Demo),
+    Cluster(ClusterDemo),
+}
+
+impl Playing {
+    fn addr(&self) -> SocketAddr {
+        match self {
+            Self::Single(demo) => demo.addr(),
+            Self::Cluster(demo) => demo.addr(),
+        }
+    }
+
+    fn title(&self) -> String {
+        match self {
+            Self::Single(demo) => demo.title(),
+            Self::Cluster(demo) => demo.title.clone(),
+        }
+    }
+
+    fn console_key(&self) -> &str {
+        match self {
+            Self::Single(demo) => &demo.console_key,
+            Self::Cluster(demo) => &demo.console_key,
+        }
+    }
+
+    async fn lost(&self) {
+        match self {
+            Self::Single(demo) => demo.lost().await,
+            // A node that loses a shard lives on.
+            Self::Cluster(_) => std::future::pending().await,
+        }
+    }
+
+    async fn drain(self) {
+        match self {
+            Self::Single(demo) => demo.drain().await,
+            Self::Cluster(demo) => demo.drain().await,
+        }
+    }
+}
+
 /// Plays the demo until it is stopped.
-pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
+pub async fn run(args: &DemoArgs, log: &str, out: &mut Output) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let quest = args.quest.as_ref().map(|path| {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -82,8 +134,8 @@ pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
         pace: args.pace,
         quest: quest.transpose()?,
     };
-    let demo = match demo::start(&settings).await {
-        Ok(demo) => demo,
+    let started = match start(args, &settings, log, out).await {
+        Ok(started) => started,
         Err(DemoError::Start(StartError::Listen(ListenError::PortTaken { port }))) => {
             out.error(format_args!("port {port} is taken, perhaps by another Waystone"))?;
             out.remark("  waystone demo --port 0       takes any free port")?;
@@ -96,7 +148,8 @@ pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
         }
         Err(err) => return Err(err.into()),
     };
-    let console = format!("http://{}/console/open?key={}", demo.addr(), demo.console_key);
+    let Some(demo) = started else { return Ok(Exit::Done) };
+    let console = format!("http://{}/console/open?key={}", demo.addr(), demo.console_key());
     introduce(&demo, args, &console, begun.elapsed(), out)?;
     if args.open || (!args.no_open && out.terminal().interactive) {
         open_browser(&console, out)?;
@@ -104,14 +157,44 @@ pub async fn run(args: &DemoArgs, out: &mut Output) -> anyhow::Result<Exit> {
     super::serve_until(demo.lost(), out).await?.end(demo.drain()).await
 }
 
+/// Starts it; `None`: somebody has stopped it before it was there.
+async fn start(
+    args: &DemoArgs,
+    settings: &Settings,
+    log: &str,
+    out: &mut Output,
+) -> Result<Option<Playing>, DemoError> {
+    if args.nodes == 1 {
+        return demo::start(settings).await.map(|demo| Some(Playing::Single(demo)));
+    }
+    // A line that cannot be shown is no reason not to start.
+    let mut say = |what: &str| out.progress(format_args!("  starting {what} ...")).unwrap_or_default();
+    tokio::select! {
+        started = cluster::start(settings, args.nodes, log, &mut say) => {
+            started.map(|demo| Some(Playing::Cluster(demo)))
+        }
+        _ = super::stopped() => Ok(None),
+    }
+}
+
 /// The list that a newcomer needs, and nothing after it.
-fn introduce(demo: &Demo, args: &DemoArgs, console: &str, took: Duration, out: &mut Output) -> std::io::Result<()> {
+fn introduce(
+    demo: &Playing,
+    args: &DemoArgs,
+    console: &str,
+    took: Duration,
+    out: &mut Output,
+) -> std::io::Result<()> {
     let addr = demo.addr();
     let version = env!("CARGO_PKG_VERSION");
-    out.line(format_args!("waystone {version} · demo · single node · {}", demo.title()))?;
+    let (nodes, once) = match args.nodes {
+        1 => ("single node".to_owned(), "opens once"),
+        nodes => (format!("{nodes} nodes behind one port"), "opens once on each node"),
+    };
+    out.line(format_args!("waystone {version} · demo · {nodes} · {}", demo.title()))?;
     out.line("")?;
     out.list(&[
-        ("Console", format!("{console}   (opens once)")),
+        ("Console", format!("{console}   ({once})")),
         ("API", format!("http://{addr}/v1")),
         (
             "WebSocket",
@@ -133,6 +216,7 @@ fn introduce(demo: &Demo, args: &DemoArgs, console: &str, took: Duration, out: &
 fn data(args: &DemoArgs) -> String {
     let folder = args.data.display();
     match &args.postgres {
+        None if args.nodes > 1 => format!("{folder} for keys and the nodes' logs, the rest is gone with the demo"),
         None => format!("{folder}   (delete it to start over)"),
         Some(_) => format!("{folder} for keys, the database for the rest   (drop that one to start over)"),
     }

@@ -4,6 +4,7 @@ use super::{Exit, Output, Talk};
 use crate::app::{self, QuestSource, Seat, StartError};
 use crate::clock::Clock;
 use crate::config::{self, Config, Membership, Overrides};
+use crate::demo::node::Parent;
 use crate::keys;
 use crate::links::Tls;
 use crate::net::auth::{Auth, AuthConfig, Key, Secret};
@@ -93,6 +94,9 @@ pub struct ServeArgs {
     /// log.format: auto, pretty or json
     #[arg(long, value_name = "FORM")]
     pub log_format: Option<String>,
+    /// A node of a demo, whose process speaks to it through standard input and output
+    #[arg(long, hide = true)]
+    pub under_demo: bool,
     /// drain.deadline: how long the end may take, such as 5s
     #[arg(long, value_name = "TIME")]
     pub drain_deadline: Option<String>,
@@ -164,7 +168,7 @@ fn seat(membership: Membership, clock: Clock) -> anyhow::Result<Seat> {
 }
 
 /// Serves until it is told to end.
-pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
+pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow::Result<Exit> {
     let clock = Clock::steered();
     let secret = config.auth.hs256_secret_file.as_deref().map(config::read_secret).transpose()?;
     let public = config.auth.public_key_file.as_deref().map(config::read_public_key).transpose()?;
@@ -181,12 +185,15 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
     let codes = config::data_key(&config.store.data)?;
     let link = keys::link_key();
-    edge.console = Some(ConsoleConfig {
-        key: Secret::new(link.as_bytes()),
-        cookies: keys::cookie_secret(&codes),
-        map: None,
-        companion: None,
-    });
+    let cookies = keys::cookie_secret(&codes);
+    let (console, child) = if under_demo {
+        let (console, child) = Parent::meet().await?.join(cookies);
+        (console, Some(child))
+    } else {
+        let key = Secret::new(link.as_bytes());
+        (ConsoleConfig { key, cookies, map: None, companion: None, stage: None }, None)
+    };
+    edge.console = Some(console);
     let mut quests = Vec::with_capacity(config.quests.files.len());
     for path in &config.quests.files {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -207,6 +214,12 @@ pub async fn run(config: &Config, out: &mut Output) -> anyhow::Result<Exit> {
     };
     if let Some(rules) = config.fences.trial_rules {
         app.world.try_rules(rules);
+    }
+    if let Some(child) = child {
+        // However it ends, it need not be in order: the others take its shards over, and nothing is lost.
+        child.serves(app.game.clone());
+        child.orphaned().await;
+        return Ok(Exit::Done);
     }
     let addr = app.addr();
     out.list(&[

@@ -1,6 +1,5 @@
 //! What all simulated players of a demo share: the way in, the quest, time and chance.
 
-use crate::actors::game::Game;
 use crate::clock::Clock;
 use crate::ids::PlayerId;
 use crate::quest::definition::Quest;
@@ -13,8 +12,6 @@ pub type Mint = Box<dyn Fn(&PlayerId, &str) -> String + Send + Sync>;
 pub struct Ground {
     /// The front door.
     pub url: String,
-    /// For the clerk, who is an operator and no player.
-    pub game: Game,
     /// The quest, with the answers: simulated players have been here before.
     pub quest: Arc<Quest>,
     /// Time.

@@ -5,15 +5,20 @@
 //! Ctrl-C ends it in order.
 
 pub mod brain;
+pub mod cluster;
 pub mod ground;
+pub mod lines;
+pub mod node;
 pub mod party;
 pub mod phone;
 
 use crate::app::{self, App, QuestSource, StartError};
 use crate::clock::Clock;
 use crate::config::{self, KeyFileError};
+use crate::demo::cluster::ServicesError;
 use crate::ids::PlayerId;
 use crate::keys;
+use crate::links::certificates::CertificatesError;
 use crate::net::auth::{self, Auth, AuthConfig, Claims, Key, KeyError, Role, Secret};
 use crate::net::console::{CompanionRequest, ConsoleConfig};
 use crate::net::listener::{EdgeConfig, ListenError};
@@ -34,7 +39,7 @@ use tracing::warn;
 /// The demo's quest.
 const QUEST: &str = include_str!("../../quests/helsinki.yaml");
 /// The demo's city, gzipped GeoJSON; (c) OpenStreetMap contributors, ODbL 1.0.
-const MAP: &[u8] = include_bytes!("../../data/helsinki/centre.geojson.gz");
+pub const MAP: &[u8] = include_bytes!("../../data/helsinki/centre.geojson.gz");
 /// The city unpacked is 0.9 MB; more than this is not our file.
 const MAP_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Wishes for a companion that may wait.
@@ -77,6 +82,21 @@ pub enum DemoError {
     /// The server.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// What a cluster needs.
+    #[error(transparent)]
+    Services(#[from] ServicesError),
+    /// The nodes' certificates.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    /// The data folder.
+    #[error("the data folder: {0}")]
+    Folder(std::io::Error),
+    /// The nodes do not serve.
+    #[error("the nodes were to serve within a minute; the first one's log is in {}", log.display())]
+    NotReady {
+        /// The log.
+        log: PathBuf,
+    },
     /// The folder's secret.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
@@ -100,23 +120,30 @@ pub async fn start(settings: &Settings) -> Result<Demo, DemoError> {
         cookies: keys::cookie_secret(&secret),
         map: Some(MAP),
         companion: Some(companion),
+        stage: None,
     });
     let clock = Clock::system();
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock.clone());
-    let built_in = || QuestSource { name: "quests/helsinki.yaml".to_owned(), text: QUEST.to_owned() };
     let quests = [settings.quest.clone().unwrap_or_else(built_in)];
     settings.place.migrate().await.map_err(StartError::from)?;
     let app = app::start(&settings.place, &secret, &quests, Arc::new(auth), edge).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    if let Some(ground) = ground(&app, settings, secret, clock) {
+    let quest = app.world.content().catalog.all_latest().last().map(|quest| Arc::clone(quest));
+    if let Some(quest) = quest {
+        let ground = ground(app.addr(), quest, settings, secret, clock);
+        tasks.spawn(party::clerk(app.game.clone(), stop.clone()));
         tasks.spawn(populate(Arc::new(ground), settings.walkers, wishes, stop.clone()));
     }
     Ok(Demo { app, console_key: link, stop, tasks })
 }
 
+/// The quest that is played if no other is chosen.
+fn built_in() -> QuestSource {
+    QuestSource { name: "quests/helsinki.yaml".to_owned(), text: QUEST.to_owned() }
+}
+
 /// What all simulated players share.
-fn ground(app: &App, settings: &Settings, secret: Secret, clock: Clock) -> Option<Ground> {
-    let quest: Arc<Quest> = app.world.content().catalog.all_latest().last().map(|quest| Arc::clone(quest))?;
+fn ground(addr: SocketAddr, quest: Arc<Quest>, settings: &Settings, secret: Secret, clock: Clock) -> Ground {
     let mint_clock = clock.clone();
     let token = move |player: &PlayerId, name: &str| {
         let exp = (mint_clock.now() + TOKEN_TTL).as_millis() / 1_000;
@@ -124,15 +151,14 @@ fn ground(app: &App, settings: &Settings, secret: Secret, clock: Clock) -> Optio
         let claims = Claims { sub: player.clone(), exp, name, lang: None, role: Role::Player, aud: None, iss: None };
         auth::mint(&secret, &claims).unwrap_or_default()
     };
-    Some(Ground {
-        url: format!("ws://{}/connect", app.addr()),
-        game: app.game.clone(),
+    Ground {
+        url: format!("ws://{addr}/connect"),
         quest,
         clock,
         seed: settings.seed,
         pace: settings.pace,
         token: Box::new(token),
-    })
+    }
 }
 
 /// Lays out the streets and sends everyone on their way. The server is ready long before this has finished.

@@ -1,7 +1,7 @@
 //! Parties of simulated players: a team each, playing the quest and then, under new names, playing it again; and
 //! companions that join a person's team and go where that person goes.
 
-use crate::actors::game::Review;
+use crate::actors::game::{Game, Review};
 use crate::demo::brain::{Brain, Errand};
 use crate::demo::ground::Ground;
 use crate::demo::phone::Phone;
@@ -51,7 +51,6 @@ pub async fn play(
         let size = TEAM.min(walkers - party * TEAM);
         tasks.spawn(play_on(Arc::clone(&ground), Arc::clone(&streets), (party, size), stop.clone()));
     }
-    tasks.spawn(clerk(Arc::clone(&ground), stop.clone()));
     let mut companions = 0;
     loop {
         tokio::select! {
@@ -131,18 +130,18 @@ async fn walk(ground: Arc<Ground>, streets: Arc<Streets>, person: Person, stop: 
 }
 
 /// The operator of the demo: approves simulated players' photos, and leaves a person's to the person at the console.
-async fn clerk(ground: Arc<Ground>, stop: CancellationToken) {
+pub async fn clerk(game: Game, stop: CancellationToken) {
     let mut every = tokio::time::interval(CLERK_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let waiting = ground.game.overview().reviews;
+        let waiting = game.overview().reviews;
         for card in waiting.into_iter().filter(|card| card.photo.starts_with("demo:walker/")) {
             let review =
                 Review { player: card.player, quest: card.quest, step: card.step, approve: true, reason: None };
-            if let Err(refusal) = ground.game.review(review).await {
+            if let Err(refusal) = game.review(review).await {
                 tracing::debug!(%refusal, "a photo was settled meanwhile");
             }
         }

@@ -10,13 +10,14 @@ use super::console_cookie::Cookies;
 use super::http::{State, html, operator};
 use super::live;
 use super::problem::Problem;
+use super::stage::{self, Stage};
 use crate::ids::{PlayerId, QuestId};
 use crate::units::Timestamp;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,10 +38,12 @@ pub struct ConsoleConfig {
     pub map: Option<&'static [u8]>,
     /// Where to ask for a companion in a demo; `None` without one.
     pub companion: Option<mpsc::Sender<CompanionRequest>>,
+    /// In a demo of several nodes: how they are.
+    pub stage: Option<Stage>,
 }
 
 /// A wish for a companion that joins a team.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompanionRequest {
     /// The team's invite code.
@@ -61,6 +64,10 @@ impl Console {
         let key = Mutex::new(Some(config.key.clone()));
         let cookies = Cookies::new(config.cookies.clone());
         Self { config, key, cookies, readers: Arc::new(Semaphore::new(live::READERS_MAX)) }
+    }
+
+    pub(super) fn stage(&self) -> Option<&Stage> {
+        self.config.stage.as_ref()
     }
 
     /// Spends the key. The cookie of the new session, or nothing for a wrong or spent key.
@@ -94,6 +101,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/console/map.geojson").get(map))
         .service(web::resource("/console/player").post(player))
         .service(web::resource("/console/companion").post(companion))
+        .service(web::resource("/console/stop").post(stage::stop))
         .service(web::resource("/console/codes").get(codes).post(codes))
         .service(web::resource("/console/{path:.*}").get(asset));
 }
@@ -232,7 +240,7 @@ mod tests {
 
     fn console() -> Console {
         let (key, cookies) = (Secret::new(*b"one-time-key"), Secret::new([1; 32]));
-        Console::new(ConsoleConfig { key, cookies, map: None, companion: None })
+        Console::new(ConsoleConfig { key, cookies, map: None, companion: None, stage: None })
     }
 
     fn with_cookie(value: &str) -> HttpRequest {

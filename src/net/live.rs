@@ -113,7 +113,10 @@ impl Reader {
                 _ = self.teams.tick() => {
                     let overview = self.state.overview();
                     let Overview { nodes, teams, stock, reviews, .. } = &*overview;
-                    let teams = json!({"nodes": nodes, "teams": teams, "stock": stock, "reviews": reviews});
+                    let demo = self.state.console.as_ref().and_then(|console| console.stage());
+                    let demo = demo.map(|stage| stage.news.borrow().clone());
+                    let teams =
+                        json!({"nodes": nodes, "teams": teams, "stock": stock, "reviews": reviews, "demo": demo});
                     let teams = event("teams", &teams);
                     if teams != self.told_teams {
                         self.told_teams.clone_from(&teams);

@@ -28,6 +28,7 @@ mod outbound;
 pub mod phones;
 mod problem;
 mod protocol;
+pub mod stage;
 mod wake;
 
 #[cfg(test)]

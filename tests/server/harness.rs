@@ -94,7 +94,7 @@ impl TestServer {
         let mut edge = EdgeConfig::new(self.addr);
         edge.drain_spread = Duration::from_millis(50);
         let (key, cookies) = (Secret::new(CONSOLE_KEY), secret.clone());
-        edge.console = Some(ConsoleConfig { key, cookies, map: None, companion: None });
+        edge.console = Some(ConsoleConfig { key, cookies, map: None, companion: None, stage: None });
         (self.tune)(&mut edge);
         let started = app::start_by(
             self.clock.clone(),

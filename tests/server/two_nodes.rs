@@ -70,7 +70,7 @@ impl Cluster {
         let game = Game::new(Arc::clone(&running.node), name);
         let mut edge = EdgeConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         let (key, cookies) = (Secret::new(name), Secret::new(SECRET));
-        edge.console = Some(ConsoleConfig { key, cookies, map: None, companion: None });
+        edge.console = Some(ConsoleConfig { key, cookies, map: None, companion: None, stage: None });
         let key = Key::hs256(Secret::new(SECRET)).expect("32 bytes");
         let auth = Arc::new(Auth::new(vec![key], AuthConfig::default(), self.clock.clone()));
         let edge = listener::serve(edge, game.clone(), auth, self.clock.clone()).await.expect("a free port");
