@@ -18,12 +18,16 @@ use ractor::ActorRef;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 /// How long the entities of a shard may take to finish what they have, before they are ended with it undone.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// Undelivered entries read at once.
 const UNDELIVERED_PAGE: u32 = 500;
+/// How often, and after which pauses, the projection of a shard is tried: a database that is busy with a dead node's
+/// shards is not for long.
+const SHOW_TRIES: u32 = 10;
+const SHOW_AGAIN: Duration = Duration::from_millis(500);
 
 /// What shards need to come and go; cheap to clone.
 #[derive(Debug, Clone)]
@@ -77,13 +81,22 @@ impl Shelf {
         Ok(count)
     }
 
-    /// Shows a shard's entities on the board for people.
+    /// Shows a shard's entities on the board for people, one shard at a time: players wait for the same connections.
     pub async fn show(&self, claim: &Claim) {
-        if claim.head > 0
-            && let Err(err) = rebuild::show(&self.node, claim.shard).await
-        {
-            warn!(%err, "the overview of a shard could not be rebuilt; its cards appear when its entities speak");
+        if claim.head == 0 {
+            return;
         }
+        for _ in 0..SHOW_TRIES {
+            let turn = self.node.showing.lock().await;
+            if self.node.ownership.epoch(claim.shard) != claim.epoch {
+                return;
+            }
+            let Err(err) = rebuild::show(&self.node, claim.shard).await else { return };
+            drop(turn);
+            debug!(%err, shard = claim.shard.number(), "the overview of a shard could not be rebuilt; it is tried again");
+            tokio::time::sleep(SHOW_AGAIN).await;
+        }
+        warn!("the overview of a shard could not be rebuilt; its cards appear when its entities speak");
     }
 
     /// Lets a shard go in order: nothing new is taken, its entities finish what they have, and its messages are the

@@ -59,6 +59,8 @@ pub struct Node {
     pub attaching: Arc<Semaphore>,
     /// Places for posts of fixes.
     pub posting: Arc<Semaphore>,
+    /// Held while a shard that has come is read for the projection.
+    pub showing: tokio::sync::Mutex<()>,
     /// What goes on beside the actors, until [`Self::stop`].
     pub tasks: TaskTracker,
     /// The end of those tasks.
@@ -101,6 +103,7 @@ impl Node {
             audience: Audience::default(),
             attaching: Arc::new(Semaphore::new(ATTACHING_MAX)),
             posting: Arc::new(Semaphore::new(POSTING_MAX)),
+            showing: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             world,

@@ -2,20 +2,17 @@
 // the reader be a player.
 //
 //   cd tests/console && npm ci
-//   WAYSTONE_CONSOLE=http://127.0.0.1:7170/console/ WAYSTONE_SHOT=console.png node --test tests/console
+//   WAYSTONE_CONSOLE=http://127.0.0.1:7170/console/ WAYSTONE_SHOT=console.png node --test tests/console/console.test.mjs
 //
 // WAYSTONE_CONSOLE is the address that the node prints, its key included. WAYSTONE_SHOT (optional) takes a screenshot;
 // WAYSTONE_CHROMIUM (optional) names the browser. What is missing is a failure that says how to get it, never a skip.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { open } from "./browser.mjs";
 
 const ADDRESS = process.env.WAYSTONE_CONSOLE;
 const SHOT = process.env.WAYSTONE_SHOT;
-const BROWSERS = [process.env.WAYSTONE_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const ARGS = ["--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
 // A debug build on a busy machine takes up to 20 s to lay out the streets; a test that passes is no slower for waiting.
 const PATIENCE_MS = 60_000;
 const EVENT_WITHIN_MS = 60_000;
@@ -25,28 +22,11 @@ const WALK_WITHIN_MS = 60_000;
 /** @type {import("playwright-core").Browser} */ let browser;
 /** @type {import("playwright-core").Page} */ let page;
 /** Whether the screenshot is taken: at the best moment, or at the end when that never came. */ let shot = false;
-/** Requests to any other origin; each is aborted. @type {string[]} */ const strays = [];
-/** Errors on the page's console, and uncaught ones. @type {string[]} */ const errors = [];
+/** @type {string[]} */ let strays;
+/** @type {string[]} */ let errors;
 
 before(async () => {
-  assert.ok(ADDRESS, "set WAYSTONE_CONSOLE to the console's address, as the node prints it");
-  const executablePath = BROWSERS.find((path) => path && existsSync(path));
-  assert.ok(executablePath, "Chromium is not installed: apt-get install chromium, or set WAYSTONE_CHROMIUM to a browser");
-  const { chromium } = await import("playwright-core").catch(() => {
-    throw new Error("playwright-core is not installed: run `npm ci` in tests/console");
-  });
-  browser = await chromium.launch({ executablePath, args: ARGS });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  page = await context.newPage();
-  const home = new URL(ADDRESS).host;
-  await context.route((url) => url.host !== home, (route) => {
-    strays.push(route.request().url());
-    return route.abort();
-  });
-  page.on("websocket", (socket) => new URL(socket.url()).host !== home && strays.push(socket.url()));
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
-  await page.goto(ADDRESS, { waitUntil: "load" });
+  ({ browser, page, strays, errors } = await open(ADDRESS));
 });
 
 after(async () => {

@@ -64,9 +64,7 @@ pub async fn start(
     let published = app::read(&quest.text, &quest.name, 1, &secret)?;
     let title = published.quest.title.in_lang("en").to_owned();
     say("Postgres and Redis, private ones");
-    let near = data.clone();
-    let services = tokio::task::spawn_blocking(move || Services::start(&programs, &near)).await;
-    let services = services.map_err(|err| DemoError::Folder(std::io::Error::other(err)))??;
+    let services = Services::start(&programs, &data).await?;
     say("the journal");
     Place::new(&data, Some(&services.postgres)).migrate().await.map_err(StartError::from)?;
     let clock = Clock::system();
@@ -130,8 +128,8 @@ impl ClusterDemo {
         self.troupe.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        let services = self.services.take();
-        // An error: it panicked, and the guard ends what it has left.
-        tokio::task::spawn_blocking(move || drop(services)).await.unwrap_or_default();
+        if let Some(services) = self.services.take() {
+            services.end().await;
+        }
     }
 }

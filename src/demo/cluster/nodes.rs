@@ -49,6 +49,8 @@ pub(super) struct Troupe {
     board: Mutex<Board>,
     news: watch::Sender<StageNews>,
     living: watch::Sender<Vec<SocketAddr>>,
+    /// Counts all changes, also those that are no news.
+    changes: watch::Sender<u64>,
     companions: mpsc::Sender<CompanionRequest>,
     clock: Clock,
     /// The end of all.
@@ -90,6 +92,7 @@ impl Troupe {
             board: Mutex::new(Board { nodes, death: None, died: None }),
             news: watch::Sender::default(),
             living: watch::Sender::default(),
+            changes: watch::Sender::default(),
             companions,
             clock,
             stop: CancellationToken::new(),
@@ -105,13 +108,12 @@ impl Troupe {
 
     /// Returns when all nodes are up, and serve all shards between them.
     pub(super) async fn all_up(&self) {
-        let mut news = self.news.subscribe();
-        let all = || self.lock().nodes.iter().all(|row| row.state == StageState::Up) && self.serve_all();
-        while !all() && news.changed().await.is_ok() {}
-    }
-
-    fn serve_all(&self) -> bool {
-        self.lock().nodes.iter().map(|row| row.serves).sum::<usize>() >= usize::from(SHARDS)
+        let mut changes = self.changes.subscribe();
+        let all = || {
+            let board = self.lock();
+            board.serve_all() && board.nodes.iter().all(|row| row.state == StageState::Up)
+        };
+        while !all() && changes.changed().await.is_ok() {}
     }
 
     /// Keeps a node running; the first time with the key of the console's link.
@@ -185,7 +187,7 @@ impl Troupe {
             }),
             Said::Serves(shards) => self.change(|board| {
                 board.nodes[node].serves = shards;
-                let all = board.nodes.iter().map(|row| row.serves).sum::<usize>() >= usize::from(SHARDS);
+                let all = board.serve_all();
                 if let (Some(death), Some(died), true) = (&mut board.death, board.died, all)
                     && death.served_again_ms.is_none()
                 {
@@ -246,6 +248,7 @@ impl Troupe {
         drop(board);
         self.living.send_if_modified(|before| std::mem::replace(before, living.clone()) != living);
         self.news.send_if_modified(|before| std::mem::replace(before, news.clone()) != news);
+        self.changes.send_modify(|count| *count += 1);
         changed
     }
 
@@ -255,6 +258,10 @@ impl Troupe {
 }
 
 impl Board {
+    fn serve_all(&self) -> bool {
+        self.nodes.iter().map(|row| row.serves).sum::<usize>() >= usize::from(SHARDS)
+    }
+
     fn news(&self) -> StageNews {
         let node = |row: &Row| StageNode { name: row.name.clone(), state: row.state };
         StageNews { nodes: self.nodes.iter().map(node).collect(), death: self.death.clone() }

@@ -11,7 +11,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest start of a server, on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -118,7 +119,7 @@ impl Programs {
     }
 }
 
-/// Both at work; dropping them ends them.
+/// Both at work. Dropping them leaves their end to the guard, which does it at once.
 #[derive(Debug)]
 pub struct Services {
     /// The database's address, with the password.
@@ -127,7 +128,7 @@ pub struct Services {
     pub redis: String,
     /// The folder that goes with them.
     pub folder: PathBuf,
-    /// Ended in this order.
+    /// Ended in the order from the last to the first, each by its signal.
     running: Vec<(Child, &'static str)>,
     guard: Child,
 }
@@ -143,7 +144,7 @@ struct Setting<'a> {
 impl Services {
     /// Starts both; takes some seconds, most of them for a new database. `near` is where their folder is made, unless we are
     /// root: the user that Postgres then runs as could not enter it.
-    pub fn start(programs: &Programs, near: &Path) -> Result<Self, ServicesError> {
+    pub async fn start(programs: &Programs, near: &Path) -> Result<Self, ServicesError> {
         let root = fs::metadata("/proc/self").or_else(|_| fs::metadata(near)).is_ok_and(|meta| meta.uid() == 0);
         let user = if root { Some(other_user()?) } else { None };
         let unique: String = keys::link_key().chars().take(8).collect();
@@ -161,9 +162,24 @@ impl Services {
             chown(&folder, Some(uid), Some(gid)).map_err(failed(folder.display().to_string()))?;
         }
         let setting = Setting { programs, folder: &folder, user };
-        services.redis = setting.redis(&mut services)?;
-        services.postgres = setting.postgres(&mut services)?;
+        services.redis = setting.redis(&mut services).await?;
+        services.postgres = setting.postgres(&mut services).await?;
         Ok(services)
+    }
+
+    /// Ends both in order.
+    pub async fn end(mut self) {
+        for (child, signal) in self.running.drain(..).rev() {
+            end(child, signal).await;
+        }
+        if let Some(mut lines) = self.guard.stdin.take() {
+            // A guard that is gone has ended them by now.
+            writeln!(lines, "ended").unwrap_or_default();
+        }
+        let begun = Instant::now();
+        while matches!(self.guard.try_wait(), Ok(None)) && begun.elapsed() < STOP {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     fn run(&mut self, child: Child, end: &'static str) -> io::Result<&mut Child> {
@@ -175,22 +191,8 @@ impl Services {
     }
 }
 
-impl Drop for Services {
-    fn drop(&mut self) {
-        for (mut child, signal) in self.running.drain(..).rev() {
-            end(&mut child, signal);
-        }
-        if let Some(mut lines) = self.guard.stdin.take() {
-            // A guard that is gone has ended them by now.
-            writeln!(lines, "ended").unwrap_or_default();
-        }
-        // An error would mean that somebody else has waited for our child.
-        self.guard.wait().map(drop).unwrap_or_default();
-    }
-}
-
 impl Setting<'_> {
-    fn redis(&self, services: &mut Services) -> Result<String, ServicesError> {
+    async fn redis(&self, services: &mut Services) -> Result<String, ServicesError> {
         let (port, password) = (free_port()?, keys::link_key());
         // In a file, where no list of processes shows the password.
         let lines = format!(
@@ -201,17 +203,20 @@ impl Setting<'_> {
         let mut command = self.command(self.programs.redis.clone(), "redis.log")?;
         let child = command.arg(config).spawn().map_err(failed("redis-server"))?;
         let child = services.run(child, "TERM").map_err(failed("the guard"))?;
-        self.until("Redis", "redis.log", child, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
+        let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        self.until("Redis", "redis.log", child, listens).await?;
         Ok(format!("redis://:{password}@127.0.0.1:{port}"))
     }
 
-    fn postgres(&self, services: &mut Services) -> Result<String, ServicesError> {
+    async fn postgres(&self, services: &mut Services) -> Result<String, ServicesError> {
         let (port, password, data) = (free_port()?, keys::link_key(), self.folder.join("postgres"));
         let secret = self.secret_file("password", &password)?;
         let mut init = self.command(self.programs.postgres.join("initdb"), "initdb.log")?;
         init.args(["--username", ROLE, "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"]);
         init.arg("--pwfile").arg(secret).arg("--pgdata").arg(&data);
-        if !init.status().map_err(failed("initdb"))?.success() {
+        let made = tokio::task::spawn_blocking(move || init.status()).await;
+        let made = made.map_err(io::Error::other).and_then(|made| made).map_err(failed("initdb"))?;
+        if !made.success() {
             return Err(ServicesError::Start { what: "Postgres", why: self.last_words("initdb.log") });
         }
         let mut command = self.command(self.programs.postgres.join("postgres"), "postgres.log")?;
@@ -225,7 +230,7 @@ impl Setting<'_> {
             let note = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
             note.lines().nth(7).is_some_and(|state| state.trim() == "ready")
         };
-        self.until("Postgres", "postgres.log", child, ready)?;
+        self.until("Postgres", "postgres.log", child, ready).await?;
         Ok(format!("postgres://{ROLE}:{password}@127.0.0.1:{port}/{DATABASE}"))
     }
 
@@ -256,7 +261,7 @@ impl Setting<'_> {
         Ok(command)
     }
 
-    fn until(
+    async fn until(
         &self,
         what: &'static str,
         log: &str,
@@ -269,7 +274,7 @@ impl Setting<'_> {
             if ended || begun.elapsed() > START {
                 return Err(ServicesError::Start { what, why: self.last_words(log) });
             }
-            std::thread::sleep(LOOK);
+            tokio::time::sleep(LOOK).await;
         }
         Ok(())
     }
@@ -301,17 +306,17 @@ fn other_user() -> Result<(u32, u32), ServicesError> {
 }
 
 /// Ends a child by a signal, and by force if that is not heard.
-fn end(child: &mut Child, signal: &str) {
+async fn end(mut child: Child, signal: &'static str) {
     // Without unsafe a signal is sent by a program; where that fails, force remains.
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "kill -s \"$1\" \"$2\" 2>/dev/null", "sh", signal, &child.id().to_string()]);
-    let sent = shell.stdin(Stdio::null()).status().is_ok_and(|status| status.success());
+    let sent = tokio::task::spawn_blocking(move || shell.stdin(Stdio::null()).status()).await;
     let begun = Instant::now();
-    while sent && begun.elapsed() < STOP {
+    while matches!(&sent, Ok(Ok(status)) if status.success()) && begun.elapsed() < STOP {
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
-        std::thread::sleep(LOOK);
+        tokio::time::sleep(LOOK).await;
     }
     child.kill().unwrap_or_default();
     child.wait().map(drop).unwrap_or_default();

@@ -20,7 +20,7 @@ import { Streets } from "./streets.js";
 import { onThemeChange, teamColour } from "./theme.js";
 
 /** @type {any} what the server sent last */
-const world = { node: "", nodes: [], quests: [], teams: [], stock: [], reviews: [], players: [] };
+const world = { node: "", nodes: [], demo: null, quests: [], teams: [], stock: [], reviews: [], players: [] };
 /** @type {string | null} */ let chosenTeam = null;
 /** @type {string | null} */ let chosenQuest = null;
 /** @type {Streets | null} */ let streets = null;
@@ -66,17 +66,22 @@ const events = new Events((happening) => {
 });
 const panel = new Panel({
   chooseTeam: (id) => chooseTeam(chosenTeam === id ? null : id),
-  review: async (cardShown, approve, reason) => {
+  review: (cardShown, approve, reason) => {
     const { player, quest: of, step } = cardShown;
-    const body = { player, quest: of, step, approve, ...(reason && !approve ? { reason } : {}) };
-    const reply = await fetch("/v1/reviews", {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
-    }).catch(() => null);
-    if (reply?.ok) return "";
-    const said = await reply?.json().catch(() => null);
-    return said?.message ?? said?.error?.message ?? `Not done${reply ? ` (${reply.status})` : ": the server cannot be reached"}. Try again.`;
+    return post("/v1/reviews", { player, quest: of, step, approve, ...(reason && !approve ? { reason } : {}) });
   },
+  stop: (node) => post("stop", { node }),
 });
+
+/** Asks the server to do something; what went wrong, or an empty text. */
+async function post(url, body) {
+  const reply = await fetch(url, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  }).catch(() => null);
+  if (reply?.ok) return "";
+  const said = await reply?.json().catch(() => null);
+  return said?.detail ?? `Not done${reply ? ` (${reply.status})` : ": the server cannot be reached"}. Try again.`;
+}
 
 function placeOfStep(step) {
   return quest()?.steps.find((s) => s.id === step)?.place ?? null;
@@ -129,7 +134,7 @@ function showTeams() {
   }
   regions.states = new Map(of ? regions.places.map((place) => [place.id, regionState(place.id, of)]) : []);
   panel.showTeams(world.teams, quest(), chosenTeam, me.team?.id ?? null);
-  panel.showNodes(world.nodes);
+  panel.showNodes(world.nodes, world.demo);
   panel.showStock(world.stock);
   panel.showReviews(world.reviews, stepName, (id) => names.get(id)?.name ?? id);
   map.touch();
@@ -154,8 +159,9 @@ function showQuest() {
   }
 }
 
-function takeTeams({ nodes, teams, stock, reviews }) {
-  Object.assign(world, { nodes, teams, stock, reviews });
+function takeTeams({ nodes, teams, stock, reviews, demo }) {
+  // An overview says nothing of a demo; what comes after it does.
+  Object.assign(world, { nodes, teams, stock, reviews, ...(demo === undefined ? {} : { demo }) });
   names.clear();
   for (const of of teams) for (const member of of.members) names.set(member, of);
   [...teams].sort((a, b) => (a.id < b.id ? -1 : 1)).forEach((of) => teamColour(of.id));

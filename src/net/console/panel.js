@@ -30,7 +30,7 @@ function keyed(list, rows, items, keyOf, make) {
 }
 
 export class Panel {
-  /** @param {{chooseTeam: (id: string) => void, review: (card: any, approve: boolean, reason: string) => Promise<string>}} on */
+  /** @param {{chooseTeam: (id: string) => void, stop: (node: string) => Promise<string>, review: (card: any, approve: boolean, reason: string) => Promise<string>}} on */
   constructor(on) {
     this.on = on;
     this.teamRows = new Map();
@@ -64,18 +64,39 @@ export class Panel {
     say(byId("teams-more"), more > 0 ? `and ${more} more` : "");
   }
 
-  /** @param {any[]} nodes of the cluster; none for a single server */
-  showNodes(nodes) {
-    byId("nodes-section").hidden = nodes.length === 0;
-    keyed(byId("nodes"), this.nodeRows, nodes, (node) => node.name, () => (
-      el("li", {}, el("i", { class: "dot", "aria-hidden": "true" }), el("strong", { class: "clip" }), el("span", { class: "what faint clip" }))));
-    for (const node of nodes) {
-      const row = this.nodeRows.get(node.name);
-      row.dataset.state = node.state;
-      say(row.querySelector("strong"), node.name);
-      const holds = `${plural(node.shards, "shard")}, ${plural(node.sessions, "session")}`;
-      say(row.querySelector(".what"), node.state === "up" ? holds : `${node.state}, ${holds}`);
+  /**
+   * @param {any[]} nodes of the cluster; none for a single server
+   * @param {any} demo how the process that runs them says they are; null but in a demo, where nodes may be killed
+   */
+  showNodes(nodes, demo) {
+    const told = new Map((demo?.nodes ?? []).map((node) => [node.name, node.state]));
+    const known = new Map(nodes.map((node) => [node.name, node]));
+    const all = [...new Set([...known.keys(), ...told.keys()])].sort();
+    byId("nodes-section").hidden = all.length === 0;
+    keyed(byId("nodes"), this.nodeRows, all, (name) => name, (name) => {
+      const stop = el("button", { type: "button", class: "quiet stop", title: "kill -9 on its process", "aria-label": `Stop node ${name}`, hidden: true,
+        onclick: async () => say(byId("nodes-note"), await this.on.stop(name)) }, "Stop");
+      return el("li", {}, el("i", { class: "dot", "aria-hidden": "true" }), el("strong", { class: "clip" }, name),
+        el("span", { class: "what faint clip" }), stop);
+    });
+    const up = [...told.values()].filter((state) => state === "up").length;
+    for (const name of all) {
+      const [row, node] = [this.nodeRows.get(name), known.get(name)];
+      // What the demo knows of a process comes before what the others think of it.
+      const state = told.has(name) && told.get(name) !== "up" ? told.get(name) : (node?.state ?? "starting");
+      row.dataset.state = state;
+      const shards = node && (state === "up" || node.shards > 0) ? plural(node.shards, "shard") : "";
+      const sessions = node && state !== "down" && state !== "starting" ? plural(node.sessions, "session") : "";
+      say(row.querySelector(".what"), [state === "up" ? "" : state, shards, sessions].filter(Boolean).join(", "));
+      const stop = row.querySelector("button");
+      stop.hidden = !demo;
+      stop.disabled = told.get(name) !== "up" || up < 2;
     }
+    const death = demo?.death;
+    if (!death) return;
+    const served = death.served_again_ms === null ? "its shards are being taken over"
+      : `all shards served again after ${count(death.served_again_ms)} ms`;
+    say(byId("nodes-note"), `${death.node} died at ${clock(death.at)}: ${served}`);
   }
 
   /** @param {any[]} stock */
