@@ -209,10 +209,11 @@ impl Cluster {
         spawn_blocking(move || postgres.psql_on(&url, sql)).await.expect("no panic")
     }
 
-    /// Stops the database in order, and starts it again.
-    pub(crate) async fn restart_postgres(&self) {
-        let postgres = Arc::clone(&self.postgres);
+    /// Stops the database in order, and starts it again; how long that took.
+    pub(crate) async fn restart_postgres(&self) -> Duration {
+        let (postgres, begun) = (Arc::clone(&self.postgres), Instant::now());
         spawn_blocking(move || postgres.restart_fast()).await.expect("no panic").expect("it starts again");
+        begun.elapsed()
     }
 
     /// Does something to Redis.
