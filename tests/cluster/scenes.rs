@@ -57,8 +57,12 @@ async fn kill(stage: &mut Stage, clock: &str) {
     let gaps = stage.tell("kill -9", &mark).await;
     assert!(gaps.max() < GAP_MAX, "a node was killed: {gaps}");
     let mark = stage.mark(Some("b")).await;
+    let buried = |stage: &Stage| ["a", "c"].map(|name| stage.cluster.said(name, "a node is gone"));
+    let before = buried(stage);
     stage.cluster.launch("b", clock).await;
     stage.cluster.all_owned_by(&ALL).await;
+    assert_eq!(buried(stage), before, "who joins has its port open before anyone knows of it");
+    assert!(stage.cluster.said("b", "this machine's clock is not the database's") > 0, "it knows by now");
     let gaps = stage.tell("a node joins whose clock is an hour off", &mark).await;
     assert!(gaps.max() < GAP_MAX, "a node came: {gaps}");
     stage.settle(&ALL).await;
