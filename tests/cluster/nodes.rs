@@ -222,6 +222,13 @@ impl Cluster {
         spawn_blocking(move || act(&redis)).await.expect("no panic").expect("it is ours");
     }
 
+    /// How many keys Redis holds.
+    pub(crate) async fn redis_keys(&self) -> u64 {
+        let redis = Arc::clone(&self.redis);
+        let size = spawn_blocking(move || redis.command(&["DBSIZE"])).await.expect("no panic").expect("it answers");
+        size.trim().parse().expect("a number")
+    }
+
     /// What the journal and all players' histories say of each other so far: nothing bad.
     pub(crate) async fn verify(&self) -> Value {
         let history = self.ground.history.to_string_lossy().into_owned();

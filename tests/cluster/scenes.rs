@@ -85,7 +85,8 @@ async fn restart_postgres(stage: &mut Stage) {
     stage.settle(&ALL).await;
 }
 
-/// A rolling upgrade, or the way back: each is drained, and comes again in another version.
+/// A rolling upgrade, or the way back: each is drained, and comes again in another version. As operators do, the next is
+/// not kept waiting until shards have settled.
 async fn replace_all(stage: &mut Stage, what: &'static str, odd: &str, version: u16) {
     for name in ALL {
         let mark = stage.mark(Some(name)).await;
@@ -94,14 +95,16 @@ async fn replace_all(stage: &mut Stage, what: &'static str, odd: &str, version: 
         assert!(gaps.reconnects <= 1, "{name} was drained, and once is enough: {gaps}");
         assert!(gaps.max() < GAP_MAX, "{name} was drained: {gaps}");
         stage.cluster.launch(name, odd).await;
-        stage.settle(&ALL).await;
+        stage.check().await;
     }
+    stage.settle(&ALL).await;
     let spoken = ALL.map(|name| stage.cluster.last_version_spoken(name));
     assert_eq!(spoken, [Some(version); 3], "what the nodes' newest links speak");
 }
 
 /// Nothing that is asked of players or promised to them needs it.
 async fn fail_redis(stage: &mut Stage) {
+    say(&format!("Redis holds {} keys", stage.cluster.redis_keys().await));
     // Gone is gone at once, and what hangs is given up after two calls.
     let kill = (Redis::kill as fn(&Redis) -> _, Redis::restart as fn(&Redis) -> _);
     let scenes = [
