@@ -83,6 +83,9 @@ impl Gaps {
 
 impl fmt::Display for Spans {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
         let seconds = |percent| self.at(percent).as_secs_f64();
         write!(f, "{:.2}/{:.2}/{:.2} s of {}", seconds(50), seconds(99), seconds(100), self.0.len())
     }

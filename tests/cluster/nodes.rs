@@ -209,16 +209,24 @@ impl Cluster {
         spawn_blocking(move || postgres.psql_on(&url, sql)).await.expect("no panic")
     }
 
-    /// Stops the database in order, and starts it again.
-    pub(crate) async fn restart_postgres(&self) {
-        let postgres = Arc::clone(&self.postgres);
+    /// Stops the database in order, and starts it again; how long that took.
+    pub(crate) async fn restart_postgres(&self) -> Duration {
+        let (postgres, begun) = (Arc::clone(&self.postgres), Instant::now());
         spawn_blocking(move || postgres.restart_fast()).await.expect("no panic").expect("it starts again");
+        begun.elapsed()
     }
 
     /// Does something to Redis.
     pub(crate) async fn redis(&self, act: fn(&Redis) -> waystone_kit::Result<()>) {
         let redis = Arc::clone(&self.redis);
         spawn_blocking(move || act(&redis)).await.expect("no panic").expect("it is ours");
+    }
+
+    /// How many keys Redis holds.
+    pub(crate) async fn redis_keys(&self) -> u64 {
+        let redis = Arc::clone(&self.redis);
+        let size = spawn_blocking(move || redis.command(&["DBSIZE"])).await.expect("no panic").expect("it answers");
+        size.trim().parse().expect("a number")
     }
 
     /// What the journal and all players' histories say of each other so far: nothing bad.

@@ -19,7 +19,7 @@ use waystone::verify::history::{Connected, Diary, Outcome, Position};
 const PAIRS: usize = 12;
 const NODES: usize = 3;
 /// How often each says something.
-const EVERY: Duration = Duration::from_millis(150);
+const EVERY: Duration = Duration::from_millis(200);
 const ANSWER: Duration = Duration::from_secs(6);
 /// How long everything may take to be answered when nothing is wrong any more, and to be heard at the end.
 const HEARD: Duration = Duration::from_secs(20);
@@ -31,6 +31,8 @@ struct Evidence {
     heard: Vec<(u64, Option<String>)>,
     /// What was acknowledged.
     said: Vec<Said>,
+    /// Whether it was told that it is in its team.
+    joined: bool,
     connects: usize,
     resume: Option<Resume>,
     faults: Vec<String>,
@@ -84,6 +86,7 @@ impl Player {
         let said = (data["type"] == "team.said").then(|| data["text"].as_str().unwrap_or_default().to_owned());
         let mut evidence = self.evidence();
         evidence.heard.push((offset, said));
+        evidence.joined |= data["type"] == "team.joined";
         evidence.resume.iter_mut().for_each(|resume| resume.offset = offset);
     }
 
@@ -207,6 +210,12 @@ impl Players {
                 *player.team.lock().expect("nobody panics") =
                     TeamId::new(team["team"].as_str().expect("its id")).ok();
             }
+        }
+        // The answer is the team's, and the player knows a moment later.
+        let begun = Instant::now();
+        while !all.iter().all(|player| player.evidence().joined) {
+            assert!(begun.elapsed() < HEARD, "everyone was to hear of their teams");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         for player in &all {
             speakers.spawn(Arc::clone(player).speak(stop.subscribe()));

@@ -1,7 +1,7 @@
 //! The faults, one after the other, each with what it may cost.
 
 use crate::players::Mark;
-use crate::stage::{Stage, say};
+use crate::stage::{Stage, play, say};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use waystone_kit::Redis;
@@ -17,56 +17,55 @@ const GAP_MAX: Duration = Duration::from_secs(5);
 const REDIS_FAILS: Duration = Duration::from_secs(4);
 /// Longest answer where nothing that answers need is wrong: what a busy machine takes.
 const UNHURT: Duration = Duration::from_secs(3);
-/// Within which a link through which nothing comes must be noticed, and some for a busy machine.
-const NOTICED: Duration = Duration::from_millis(3_500);
+/// Within which a link through which nothing comes must be noticed: the promise of three seconds, which the tests of links
+/// hold it to, and two for a busy machine.
+const NOTICED: Duration = Duration::from_secs(5);
 
 const ALL: [&str; 3] = ["a", "b", "c"];
 
-#[expect(clippy::disallowed_methods, reason = "a long run is asked for by hand")]
-fn rounds() -> u32 {
-    std::env::var("WAYSTONE_CLUSTER_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_given_twice_when_nodes_die_freeze_and_drain() {
-    let mut stage = Stage::open(ALL).await;
-    for _ in 0..rounds() {
-        kill(&mut stage).await;
-        freeze(&mut stage).await;
-        restart_postgres(&mut stage).await;
-        replace_all(&mut stage, "drained, and back with an older protocol", "protocol:1", 1).await;
-        replace_all(&mut stage, "drained, and back with a newer protocol", "", 2).await;
-    }
-    stage.close().await;
+    play(ALL, async |stage, round| {
+        kill(stage, if round % 2 == 0 { "clock:3600" } else { "clock:-3600" }).await;
+        freeze(stage).await;
+        restart_postgres(stage).await;
+        replace_all(stage, "drained, and back with an older protocol", "protocol:1", 1).await;
+        replace_all(stage, "drained, and back with a newer protocol", "", 2).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_given_twice_when_lines_fail() {
-    let mut stage = Stage::open(ALL).await;
-    for _ in 0..rounds() {
-        fail_redis(&mut stage).await;
-        cut_from_others(&mut stage).await;
-        half_open(&mut stage).await;
-        one_way(&mut stage).await;
-        flap(&mut stage).await;
-        cut_from_postgres(&mut stage).await;
-        refused_but_alive(&mut stage).await;
-    }
-    stage.close().await;
+    play(ALL, async |stage, _| {
+        fail_redis(stage).await;
+        cut_from_others(stage).await;
+        half_open(stage).await;
+        one_way(stage).await;
+        flap(stage).await;
+        cut_from_postgres(stage).await;
+        refused_but_alive(stage).await;
+    })
+    .await;
 }
 
-/// `kill -9`. It comes back with a clock that is an hour ahead, and is one of them all the same.
-async fn kill(stage: &mut Stage) {
+/// `kill -9`. It comes back with a clock that is an hour off, and is one of them all the same.
+async fn kill(stage: &mut Stage, clock: &str) {
     let mark = stage.mark(Some("b")).await;
     stage.cluster.kill("b");
     stage.cluster.all_owned_by(&["a", "c"]).await;
     let gaps = stage.tell("kill -9", &mark).await;
     assert!(gaps.max() < GAP_MAX, "a node was killed: {gaps}");
     let mark = stage.mark(Some("b")).await;
-    stage.cluster.launch("b", "clock:3600").await;
-    stage.settle(&ALL).await;
-    let gaps = stage.tell("a node joins whose clock is an hour ahead", &mark).await;
+    let buried = |stage: &Stage| ["a", "c"].map(|name| stage.cluster.said(name, "a node is gone"));
+    let before = buried(stage);
+    stage.cluster.launch("b", clock).await;
+    stage.cluster.all_owned_by(&ALL).await;
+    assert_eq!(buried(stage), before, "who joins has its port open before anyone knows of it");
+    assert!(stage.cluster.said("b", "this machine's clock is not the database's") > 0, "it knows by now");
+    let gaps = stage.tell("a node joins whose clock is an hour off", &mark).await;
     assert!(gaps.max() < GAP_MAX, "a node came: {gaps}");
+    stage.settle(&ALL).await;
 }
 
 async fn freeze(stage: &mut Stage) {
@@ -79,28 +78,33 @@ async fn freeze(stage: &mut Stage) {
 
 async fn restart_postgres(stage: &mut Stage) {
     let mark = stage.mark(None).await;
-    stage.cluster.restart_postgres().await;
+    let away = stage.cluster.restart_postgres().await;
+    say(&format!("Postgres was away for {away:.2?}"));
     let gaps = stage.tell("Postgres restarted", &mark).await;
-    assert!(gaps.max() < GAP_MAX, "Postgres was restarted: {gaps}");
+    assert!(gaps.max() < away + GAP_MAX, "Postgres was restarted, which took {away:?}: {gaps}");
     stage.settle(&ALL).await;
 }
 
-/// A rolling upgrade, or the way back: each is drained, and comes again in another version.
+/// A rolling upgrade, or the way back: each is drained, and comes again in another version. As operators do, the next is
+/// not kept waiting until shards have settled.
 async fn replace_all(stage: &mut Stage, what: &'static str, odd: &str, version: u16) {
     for name in ALL {
         let mark = stage.mark(Some(name)).await;
         stage.cluster.drain(name).await;
         let gaps = stage.tell(what, &mark).await;
         assert!(gaps.reconnects <= 1, "{name} was drained, and once is enough: {gaps}");
+        assert!(gaps.max() < GAP_MAX, "{name} was drained: {gaps}");
         stage.cluster.launch(name, odd).await;
-        stage.settle(&ALL).await;
+        stage.check().await;
     }
+    stage.settle(&ALL).await;
     let spoken = ALL.map(|name| stage.cluster.last_version_spoken(name));
     assert_eq!(spoken, [Some(version); 3], "what the nodes' newest links speak");
 }
 
 /// Nothing that is asked of players or promised to them needs it.
 async fn fail_redis(stage: &mut Stage) {
+    say(&format!("Redis holds {} keys", stage.cluster.redis_keys().await));
     // Gone is gone at once, and what hangs is given up after two calls.
     let kill = (Redis::kill as fn(&Redis) -> _, Redis::restart as fn(&Redis) -> _);
     let scenes = [
@@ -170,14 +174,15 @@ async fn one_way(stage: &mut Stage) {
     stage.settle(&ALL).await;
 }
 
-/// It fails for a second, again and again.
+/// It fails for a second, again and again, and is well for two: not long enough to be called unreachable, as long as it
+/// comes up again soon.
 async fn flap(stage: &mut Stage) {
     let mark = stage.mark(Some("b")).await;
-    for _ in 0..4 {
+    for _ in 0..3 {
         stage.cluster.lines.between("a", "b", Rule::Cut);
         sleep(Duration::from_secs(1)).await;
         stage.cluster.lines.between("a", "b", Rule::Pass);
-        sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(2)).await;
     }
     stage.tell("a link that flaps", &mark).await;
     stage.settle(&ALL).await;

@@ -18,24 +18,47 @@ const TEAMS: usize = 4;
 const FINISH: Duration = Duration::from_secs(90);
 const CHAINS: Duration = Duration::from_secs(10);
 
+/// What each fault has cost, over all rounds.
+type Told = BTreeMap<&'static str, Gaps>;
+
+/// Plays scenes as often as asked for, each time on a stage of its own: what there is to check grows with the play.
+pub(crate) async fn play(names: [&'static str; 3], scenes: impl AsyncFn(&mut Stage, u32)) {
+    let mut all = Told::new();
+    for round in 0..rounds() {
+        let mut stage = Stage::open(names).await;
+        scenes(&mut stage, round).await;
+        for (what, gaps) in stage.close().await {
+            all.entry(what).or_default().merge(gaps);
+        }
+    }
+    for (what, gaps) in all {
+        say(&format!("in all  {what}: {gaps}"));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a long run is asked for by hand")]
+fn rounds() -> u32 {
+    std::env::var("WAYSTONE_CLUSTER_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
+}
+
 /// The stage.
 pub(crate) struct Stage {
     pub cluster: Cluster,
     players: Players,
     parties: Parties,
-    told: BTreeMap<&'static str, Gaps>,
+    told: Told,
     begun: Instant,
 }
 
 impl Stage {
     /// Starts the cluster, and lets them play.
-    pub(crate) async fn open(names: [&'static str; 3]) -> Self {
+    async fn open(names: [&'static str; 3]) -> Self {
         let begun = Instant::now();
         let cluster = Cluster::start(names).await;
         let players = Players::set_out(&cluster.ground).await;
         let parties = Parties::set_out(&cluster.ground, TEAMS);
         tokio::time::sleep(CALM).await;
-        Self { cluster, players, parties, told: BTreeMap::new(), begun }
+        Self { cluster, players, parties, told: Told::new(), begun }
     }
 
     /// The moment before a fault strikes a node.
@@ -63,9 +86,10 @@ impl Stage {
         self.players.go_home().await;
     }
 
-    /// The checker over everything so far, where no shard was to move.
+    /// The checker over everything so far, wherever shards are.
     pub(crate) async fn check(&self) {
         drop::<Value>(self.cluster.verify().await);
+        self.players.go_home().await;
     }
 
     /// The awards of the quest so far, by what players were told.
@@ -74,7 +98,7 @@ impl Stage {
     }
 
     /// Everyone finishes, and all is held against all.
-    pub(crate) async fn close(self) {
+    async fn close(self) -> Told {
         let Self { cluster, players, parties, told, begun } = self;
         let teams = match parties.finish(FINISH).await {
             Ok(teams) => teams,
@@ -94,11 +118,9 @@ impl Stage {
         assert!(faults.is_empty(), "{faults:?}");
         let awards: usize = records.iter().map(|record| record.awards()).sum();
         say(&format!("{teams} teams finished, {awards} awards; {talk}; verify: {verdict}"));
-        for (what, gaps) in told {
-            say(&format!("in all  {what}: {gaps}"));
-        }
         cluster.end().await;
         say(&format!("{:.0?} in all", begun.elapsed()));
+        told
     }
 }
 
