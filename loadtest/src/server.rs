@@ -50,7 +50,7 @@ pub async fn serve_member(data: &Path, postgres: &str, name: &str, links: u16) -
     let file = |file: String| data.join("certificates").join(file);
     let tls = Tls::load(&file("ca.pem".into()), &file(format!("{name}.pem")), &file(format!("{name}.key")))?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, links));
-    let seat = Seat { clock, name: name.to_owned(), address: listen.to_string(), listen, tls };
+    let seat = Seat { clock, name: name.to_owned(), address: listen.to_string(), listen, tls, redis: None };
     let place = Place::Database(postgres.to_owned());
     until_told(app::start_member(&place, seat, &secret, &quests(1), Arc::new(auth), edge()).await?).await
 }
