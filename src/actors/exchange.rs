@@ -29,7 +29,7 @@ use tracing::debug;
 const EVERY: Duration = Duration::from_secs(1);
 /// Teams of a board that are read: as many as are shown.
 const ROWS: usize = super::channels::BOARD_ROWS;
-/// Changed teams that are told in a round: a rebuild of 100,000 on one node takes five rounds.
+/// Changed teams that are told in a round: a rebuild of 100,000 on one node takes six rounds.
 const TEAMS_MAX: usize = 20_000;
 /// Unchanged teams that are told again in a round. A late command, a Redis that evicts, an old owner that was stopped
 /// and goes on: whatever spoils a row, it is right again when its turn comes, for 30,000 teams in a minute.

@@ -90,9 +90,14 @@ impl Bench {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how large a test is is no setting of a server")]
+fn count() -> usize {
+    std::env::var("WAYSTONE_TEAMS").map_or(2_000, |text| text.parse().expect("a number"))
+}
+
 #[tokio::test]
 async fn boards_are_told_again_until_they_are_right() {
-    let count = std::env::var("WAYSTONE_TEAMS").map_or(2_000, |text| text.parse().expect("a number"));
+    let count = count();
     let mut bench = bench().await;
     (0..count).for_each(|number| bench.stands(number, number as i64));
     let (rounds, took) = bench.until_whole().await;
