@@ -252,8 +252,8 @@ impl Cluster {
     /// The protocol version of a node's newest link.
     pub(crate) fn last_version_spoken(&self, name: &str) -> Option<u16> {
         let log = fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let up = lines.filter(|line| line["message"] == "a link is up").next_back()?;
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let up = lines.rfind(|line| line["message"] == "a link is up")?;
         u16::try_from(up["version"].as_u64()?).ok()
     }
 
