@@ -169,6 +169,11 @@ impl Board {
         self.teams.values().filter(|team| !team.members.is_empty()).cloned().collect()
     }
 
+    /// Teams that everyone has left.
+    pub fn left_teams(&self) -> impl Iterator<Item = TeamId> {
+        self.teams.iter().filter(|(_, team)| team.members.is_empty()).map(|(id, _)| id.clone())
+    }
+
     /// Those of the latest happenings that came after so many had come.
     pub fn after(&self, heard: u64) -> Vec<Arc<Happening>> {
         let new = usize::try_from(self.told.saturating_sub(heard)).unwrap_or(usize::MAX);

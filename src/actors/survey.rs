@@ -17,7 +17,7 @@ use crate::ids::{EntityId, PlayerId, QuestId, TeamId};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,9 +30,12 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 const FRESH: Duration = Duration::from_millis(300);
 /// How long a node may take to answer; on one continent it takes some milliseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long what a node said stays when it is not said any more: a shard that changes hands is shown by its next owner
-/// well before.
+/// How long what a node said stays when it is not said any more.
 const KEPT: Duration = Duration::from_secs(5);
+/// The same for a team: its next owner reads it from the journal for people when players have been served.
+const TEAM_KEPT: Duration = Duration::from_secs(30);
+/// Teams that have no members any more, of which a node tells: so that they do not stay for that long.
+const LEFT_TOLD: usize = 1_000;
 /// How long a node that is gone is shown as down.
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// The largest part that is sent: a link carries a megabyte. Of a node with more, consoles of others see a half.
@@ -42,6 +45,8 @@ const PART_BYTES: usize = 768 * 1024;
 #[derive(Default, Serialize, Deserialize)]
 struct Part {
     teams: Vec<TeamCard>,
+    /// Teams that everyone has left.
+    left: Vec<TeamId>,
     stock: Vec<StockCard>,
     reviews: Vec<ReviewCard>,
     players: Vec<PlayerDot>,
@@ -150,6 +155,7 @@ pub fn answer(node: &Node, heard: u64) -> Value {
     let board = node.overview.lock();
     let mut part = Part {
         teams: board.shown_teams(),
+        left: board.left_teams().take(LEFT_TOLD).collect(),
         stock,
         reviews: board.reviews.values().cloned().collect(),
         players,
@@ -160,6 +166,7 @@ pub fn answer(node: &Node, heard: u64) -> Value {
     drop(board);
     while serde_json::to_vec(&part).is_ok_and(|bytes| bytes.len() > PART_BYTES) {
         part.teams.truncate(part.teams.len() / 2);
+        part.left.truncate(part.left.len() / 2);
         part.reviews.truncate(part.reviews.len() / 2);
         part.players.truncate(part.players.len() / 2);
         part.happenings.drain(..part.happenings.len().div_ceil(2));
@@ -211,7 +218,8 @@ impl Survey {
         let (rows, me) = (node.router.table().rows(), node.router.me());
         let mut known = self.lock();
         overview.nodes = known.cards(overview, node, &rows);
-        overview.teams = known.all_teams(std::mem::take(&mut overview.teams), &rows, me);
+        let left = node.overview.lock().left_teams().collect();
+        overview.teams = known.all_teams(std::mem::take(&mut overview.teams), left, &rows, me);
         known.add_stock(&mut overview.stock);
         known.add_reviews(&mut overview.reviews, &rows, me);
         known.add_dots(&mut overview.players);
@@ -325,8 +333,15 @@ impl Known {
     }
 
     /// Of each team what its owner says, or else what was said last.
-    fn all_teams(&mut self, own: Vec<TeamCard>, rows: &[Row], me: &NodeId) -> Vec<TeamCard> {
+    fn all_teams(
+        &mut self,
+        own: Vec<TeamCard>,
+        mut left: HashSet<TeamId>,
+        rows: &[Row],
+        me: &NodeId,
+    ) -> Vec<TeamCard> {
         let now = Instant::now();
+        left.extend(self.parts().flat_map(|(_, part)| part.left.iter().cloned()));
         let mut seen: HashMap<TeamId, (&NodeId, TeamCard)> = HashMap::new();
         let elsewhere = self.parts().flat_map(|(id, part)| part.teams.iter().map(move |card| (id, card.clone())));
         for (from, card) in elsewhere.chain(own.into_iter().map(|card| (me, card))) {
@@ -336,7 +351,7 @@ impl Known {
             }
         }
         let seen: Vec<TeamCard> = seen.into_values().map(|(_, card)| card).collect();
-        self.teams.retain(|_, (_, last)| last.elapsed() < KEPT);
+        self.teams.retain(|team, (_, last)| last.elapsed() < TEAM_KEPT && !left.contains(team));
         self.teams.extend(seen.into_iter().map(|card| (card.id.clone(), (card, now))));
         let mut teams: Vec<TeamCard> = self.teams.values().map(|(card, _)| card.clone()).collect();
         teams.sort_by(|a, b| a.id.cmp(&b.id));

@@ -75,7 +75,7 @@ test("a node is stopped, its shards are served by the others, and it comes back"
   const took = Number(/after ([\d,]+) ms/.exec(note)[1].replaceAll(",", ""));
   console.log(`${victim.name} had ${victim.shards} shards: ${note}`);
   assert.ok(took < SERVED_AGAIN_MS, note);
-  assert.ok(await page.locator("#teams li").count() >= teams, "no team is missing");
+  await until("no team is missing", () => page.locator("#teams li").count(), (seen) => seen >= teams);
   if (SHOT) await page.screenshot({ path: SHOT });
   await page.locator('#node[data-state="live"]').waitFor({ timeout: PATIENCE_MS });
   await until("the node again, with all sessions on some node", nodes, (seen) => seen.length === 3

@@ -147,6 +147,8 @@ fn writing(pages: &Pages) -> Vec<Case> {
         ("a review of nobody's photo", pages.review(operator, &nobody), conflict()),
         ("an avatar without the console", post("/console/player", &[operator], ""), UNAUTHORIZED),
         ("a companion without a demo", post("/console/companion", &[operator, json], r#"{"invite":"x"}"#), NOT_FOUND),
+        ("a node stopped without a demo", post("/console/stop", &[operator, json], r#"{"node":"a"}"#), NOT_FOUND),
+        ("a node stopped by nobody", post("/console/stop", &[json], r#"{"node":"a"}"#), UNAUTHORIZED),
     ]
     .map(|(name, request, answer)| case(&format!("HTTP: {name}"), Who::Nobody, request, answer))
     .into()
