@@ -7,8 +7,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Longest start, on a busy machine: a new database, two nodes in a debug build.
 const START: Duration = Duration::from_secs(90);
@@ -73,7 +73,7 @@ impl Demo {
         Self { data, process, servers, children }
     }
 
-    fn all_gone(mut self) {
+    async fn all_gone(mut self) {
         let begun = Instant::now();
         loop {
             let left: Vec<u32> = working_in(&[&self.data, &self.servers]);
@@ -81,23 +81,23 @@ impl Demo {
                 break;
             }
             assert!(begun.elapsed() < END, "{left:?} of {:?} are left, or {}", self.children, self.servers.display());
-            sleep(LOOK);
+            sleep(LOOK).await;
         }
         self.process.wait().expect("it is ours");
         fs::remove_dir_all(&self.data).expect("keys and logs are left");
     }
 }
 
-#[test]
-fn nothing_outlives_a_demo_of_two_nodes() {
+#[tokio::test]
+async fn nothing_outlives_a_demo_of_two_nodes() {
     let mut demo = Demo::start("killed");
     demo.process.kill().expect("it is ours");
-    demo.all_gone();
+    demo.all_gone().await;
 
     let demo = Demo::start("stopped");
     let asked = Command::new("kill").args(["-INT", &demo.process.id().to_string()]).status();
     assert!(asked.expect("kill exists").success());
-    demo.all_gone();
+    demo.all_gone().await;
 }
 
 #[test]
