@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const KEPT: Duration = Duration::from_secs(5);
 /// The same for a team: its next owner reads it from the journal for people when players have been served.
 const TEAM_KEPT: Duration = Duration::from_secs(30);
-/// Teams that have no members any more, of which a node tells: so that they do not stay for that long.
+/// Teams without members of which a node tells, so that they do not stay for that long.
 const LEFT_TOLD: usize = 1_000;
 /// How long a node that is gone is shown as down.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -255,8 +255,7 @@ impl Survey {
             let answer = peers.call(&id, call, PATIENCE).await;
             (id, answer)
         }));
-        let answers = answers.await;
-        self.take_in(answers);
+        self.take_in(answers.await);
     }
 
     fn take_in(&self, answers: Vec<(NodeId, Result<Reply, Broken>)>) {
