@@ -19,7 +19,7 @@ use waystone::verify::history::{Connected, Diary, Outcome, Position};
 const PAIRS: usize = 12;
 const NODES: usize = 3;
 /// How often each says something.
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_millis(300);
 const ANSWER: Duration = Duration::from_secs(6);
 /// How long everything may take to be answered when nothing is wrong any more, and to be heard at the end.
 const HEARD: Duration = Duration::from_secs(20);
