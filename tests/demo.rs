@@ -1,8 +1,6 @@
 //! `waystone demo --nodes`: the real program with its own Postgres, Redis and nodes. What the console shows of it is tested in a
 //! browser (tests/console); here, that nothing of it outlives it, however it ends.
 
-#![expect(clippy::disallowed_methods, reason = "these tests watch processes, and have no clock but the machine's")]
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
