@@ -1,6 +1,6 @@
 //! What other nodes of the cluster know, as it was read last: teams of boards, and where team-mates are.
 //!
-//! Promise: asking waits for nothing. What is answered says whether it is stale: not read for [`FRESH`], or another
+//! Promise: asking waits for nothing. What is answered says whether it is stale: not read for `FRESH`, or another
 //! node has not told all that it knows. A stale board shows other nodes' teams as they were read last; positions that
 //! were not read for so long are not shown.
 

@@ -1,5 +1,5 @@
 //! The one actor for players, teams and regions: it drives an aggregate. It loads on its first message; then it decides
-//! and appends what waits, a [`run`] at a time, and only then lets anyone know.
+//! and appends what waits, a `run` at a time, and only then lets anyone know.
 //!
 //! Promise: an answer, a notice and an outgoing message exist only after their entry is in the journal. A panic or a
 //! failed append loses nothing that was told; the next message finds the state that the journal has.

@@ -1,6 +1,6 @@
 //! What a console sees of the whole cluster: this node's own part, and what each other node said last of its own.
 //!
-//! Promise: a console waits for other nodes once, at its start, and no longer than [`PATIENCE`]; a node that does not
+//! Promise: a console waits for other nodes once, at its start, and no longer than `PATIENCE`; a node that does not
 //! answer is shown as silent. Nodes are asked only while somebody looks, and where their players are is forgotten when
 //! nobody does. What a node said stays for a moment when it is gone, until another serves it; happenings may be lost.
 

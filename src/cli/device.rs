@@ -31,7 +31,7 @@ pub struct AddArgs {
     /// Which app
     #[arg(long, value_enum, default_value_t)]
     pub app: AppArg,
-    /// This server's address as the phone knows it, such as https://play.example
+    /// This server's address as the phone knows it, such as `https://play.example`
     #[arg(long, value_name = "URL", value_parser = server)]
     pub server: String,
     /// Show a picture for the phone's camera too

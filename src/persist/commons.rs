@@ -4,8 +4,8 @@
 //! Promises:
 //! - **Absolute**: all that is put is what holds, never a change of it, so a command that runs late or twice does no
 //!   lasting harm: what holds is put again.
-//! - **Bounded**: a call takes [`CALL`] at most, a new connection [`CONNECT`]; after two failures in a row Redis is
-//!   left alone for a while ([`breaker`]).
+//! - **Bounded**: a call takes `CALL` at most, a new connection `CONNECT`; after two failures in a row Redis is
+//!   left alone for a while (`breaker`).
 //! - **Noticed**: [`Commons::begin`] tells when Redis may have lost what this node had put.
 //! - **Apart**: every key bears the cluster's id. All but marks of moments live a day without a node, positions 15
 //!   seconds.
