@@ -235,20 +235,27 @@ impl Players {
         Mark { begun: Instant::now(), places, connects, moves: cluster.moves().await }
     }
 
-    /// Everyone goes back to where it came from, as far as that is open.
+    /// Everyone goes back to where it came from, once that is open: whoever was not let in there tries again.
     pub(crate) async fn go_home(&self) {
-        for player in &self.all {
-            let client = player.client.borrow().clone();
-            if let Some((client, _)) = client.filter(|(_, node)| *node != player.home) {
-                client.close().await;
-            }
-        }
-        let is_home =
-            |player: &Arc<Player>| player.client.borrow().as_ref().is_some_and(|(_, at)| *at == player.home);
         let begun = Instant::now();
-        while !self.all.iter().all(is_home) {
+        loop {
+            let mut away = 0;
+            for player in &self.all {
+                let client = player.client.borrow().clone();
+                match client {
+                    Some((_, node)) if node == player.home => {}
+                    Some((client, _)) => {
+                        away += 1;
+                        client.close().await;
+                    }
+                    None => away += 1,
+                }
+            }
+            if away == 0 {
+                return;
+            }
             assert!(begun.elapsed() < HEARD, "everyone was to be let in at home");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
 
