@@ -13,6 +13,7 @@ use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
+use crate::persist::RUN_MAX;
 use crate::quest::aggregate::{Aggregate, State};
 use crate::quest::{guidance, view};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -92,7 +93,7 @@ impl Actor for EntityActor {
     ) -> Result<(), ActorProcessingErr> {
         state.inbox.set_at_work(true);
         loop {
-            let (deliveries, more) = state.inbox.take(run::RUN_MAX);
+            let (deliveries, more) = state.inbox.take(RUN_MAX);
             // Boxed: else an idle actor keeps the room of its largest step, 4 KB, for as long as it is awake.
             Box::pin(state.serve(deliveries)).await?;
             // One that is being let go takes no more messages, and serves what it has at once.

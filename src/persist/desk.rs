@@ -6,7 +6,7 @@ use super::health::{Health, Trouble};
 use super::job::{Job, Save};
 use super::ticket::{self, Missed, Ticket};
 use super::writer::{Backend, Keep, Request, Shared, Writer};
-use super::{Append, AppendError, Claim, PublishedSource, ReadError};
+use super::{Append, AppendError, Claim, PublishedSource, RUN_MAX, ReadError};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use futures_util::future::try_join_all;
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 /// Requests that wait for a writer: two batches, tens of milliseconds of work; beyond it who asks waits here.
 const QUEUE: usize = 1024;
+const _: () = assert!(RUN_MAX <= QUEUE, "a run is queued as one");
 /// Snapshots that wait: a cache is not worth more memory.
 const SNAPSHOTS: usize = 256;
 /// Longest wait for the writers to finish at the close: a commit, a checkpoint, and some for a slow disk.
@@ -95,6 +96,27 @@ impl Desk {
     pub(super) async fn append(&self, append: Append) -> Result<u64, AppendError> {
         let job = Box::new(Job::new(append));
         self.ask(self.lane(job.shard), |ticket| Request::Append(job, ticket)).await?
+    }
+
+    pub(super) async fn append_run(&self, run: Vec<Append>) -> (Vec<u64>, Option<AppendError>) {
+        let Some(first) = run.first() else { return (Vec::new(), None) };
+        let Some(lane) = self.lane(Shard::of(&first.entity)) else {
+            return (Vec::new(), Some(unavailable(Trouble::ReadOnly.text())));
+        };
+        let request = |append| {
+            let job = Box::new(Job::new(append));
+            move |ticket| Request::Append(job, ticket)
+        };
+        let requests = run.into_iter().map(request).collect();
+        let mut offsets = Vec::new();
+        for verdict in ticket::ask_run(&lane.requests, self.deadline, requests).await {
+            match verdict.map_err(|missed| self.missed(missed)).flatten() {
+                Ok(offset) => offsets.push(offset),
+                // Whatever follows one that was refused is not the next of its stream.
+                Err(fault) => return (offsets, Some(fault)),
+            }
+        }
+        (offsets, None)
     }
 
     pub(super) async fn claim(&self, shards: Vec<Shard>) -> Result<Vec<Claim>, ReadError> {

@@ -15,8 +15,7 @@ use crate::ids::{EntityId, QuestId};
 use crate::quest::aggregate::Aggregate;
 use crate::quest::entry::Entry;
 use crate::units::Timestamp;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::fmt::Debug;
@@ -157,6 +156,10 @@ pub struct PublishedSource {
     pub source: String,
 }
 
+/// Entries of one run at most: half of what is written at once, so that a crowded place leaves the other half to all
+/// others.
+pub const RUN_MAX: usize = 256;
+
 /// The journal. One suite of tests runs over every store.
 pub trait Journal: Send + Sync + Debug + 'static {
     /// The journal's own id, made at its creation: the epoch of every player's stream.
@@ -183,23 +186,9 @@ pub trait Journal: Send + Sync + Debug + 'static {
     /// Writes one entry; appends that come at the same time share a commit. Answers with the entry's offset.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<u64, AppendError>>;
 
-    /// Writes entries of one entity that follow one another, side by side with other appends: up to the first that is
-    /// refused. Answers with the offsets of those that are written, and why the next one is not.
-    fn append_run(&self, run: Vec<Append>) -> BoxFuture<'_, (Vec<u64>, Option<AppendError>)> {
-        async move {
-            // They are queued in this order; whatever follows one that was refused is not the next of its stream.
-            let verdicts = join_all(run.into_iter().map(|append| self.append(append))).await;
-            let mut offsets = Vec::with_capacity(verdicts.len());
-            for verdict in verdicts {
-                match verdict {
-                    Ok(offset) => offsets.push(offset),
-                    Err(fault) => return (offsets, Some(fault)),
-                }
-            }
-            (offsets, None)
-        }
-        .boxed()
-    }
+    /// Writes entries of one entity that follow one another, [`RUN_MAX`] at most, side by side with other appends: up to
+    /// the first that is refused. Answers with the offsets of those that are written, and why the next one is not.
+    fn append_run(&self, run: Vec<Append>) -> BoxFuture<'_, (Vec<u64>, Option<AppendError>)>;
 
     /// Reads one entity: its snapshot, if there is one of the form that this version writes, and what came after.
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>>;

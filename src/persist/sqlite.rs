@@ -144,6 +144,10 @@ impl Journal for SqliteJournal {
         self.desk.append(append).boxed()
     }
 
+    fn append_run(&self, run: Vec<Append>) -> BoxFuture<'_, (Vec<u64>, Option<AppendError>)> {
+        self.desk.append_run(run).boxed()
+    }
+
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
         let entity = entity.clone();
         async move { self.reader.load(&entity, true).await }.boxed()

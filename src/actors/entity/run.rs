@@ -11,7 +11,7 @@ use crate::cluster::link::Note;
 use crate::cluster::router::{Request, Response, Undelivered};
 use crate::faults::{self, Bug, Point};
 use crate::ids::{EntityId, PlayerId};
-use crate::persist::{Append, AppendError, Stored};
+use crate::persist::{Append, AppendError, RUN_MAX, Stored};
 use crate::quest::aggregate::{Aggregate, Decision, Message, State};
 use crate::quest::command::Command;
 use crate::quest::entry::{Cause, Entry};
@@ -27,10 +27,6 @@ use std::iter::repeat;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tracing::{debug, error};
-
-/// Entries of one run at most: half of what the journal writes at once, so that a crowded place leaves the other half
-/// to all others.
-pub(super) const RUN_MAX: usize = 256;
 
 /// A request that waits for its turn in this actor's hands.
 #[derive(Debug)]
