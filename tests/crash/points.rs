@@ -4,6 +4,7 @@
 
 use crate::ground::Ground;
 use crate::home;
+use crate::http;
 use crate::party::Parties;
 use crate::plan;
 use crate::server::{Folder, Server, Start, say};
@@ -28,6 +29,10 @@ const ROUNDS_POSTGRES: u64 = 2;
 const VISITS: RangeInclusive<u32> = 1..=15;
 /// Snapshots are few; they are kept at the end of an orderly life.
 const SNAPSHOTS: RangeInclusive<u32> = 1..=6;
+/// Entries of a life before its end in order: a completed step of a team has some seven, of as many entities.
+const PLAYED: u64 = 60;
+/// How long that may take.
+const PLAYED_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a visit.
 const DEATH: Duration = Duration::from_secs(30);
 /// What `abort` ends a process with.
@@ -84,13 +89,26 @@ async fn forget_leases(url: &str) {
     done.expect("it does not panic").expect("the role owns its tables");
 }
 
+/// Waits until so much was written that more entities are awake, with something to keep, than [`SNAPSHOTS`].
+async fn played(port: u16) {
+    let begun = Instant::now();
+    while begun.elapsed() < PLAYED_MAX {
+        // A server that does not answer has died already, at a snapshot that was due before the end.
+        let Ok(page) = http::get(port, "/metrics", None).await else { return };
+        let entries = page.body.lines().find_map(|line| line.strip_prefix("waystone_entries_total ")?.parse().ok());
+        if entries.is_some_and(|entries: u64| entries >= PLAYED) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// One life, and its death where it was to be.
 async fn die_at(folder: &Folder, how: Start, point: Point, what: &str) {
     let mut server = Server::spawn(folder, how);
     if point == Point::InSnapshot {
         server.ready().await;
-        // Nothing to wait for: some play, so that there is something to keep.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        played(how.port).await;
         server.signal("TERM");
     }
     let (status, _) = server.ended(DEATH).await;
