@@ -1,15 +1,14 @@
 //! `device add`: sets a phone's own tracking app up for a player, by a link or a picture.
 
+use super::token::SignArgs;
 use super::{Exit, Output};
 use crate::clock::Clock;
-use crate::config::{DATA_KEY, read_secret};
 use crate::ids::PlayerId;
-use crate::net::auth::{Claims, Role, mint};
+use crate::net::auth::Role;
 use crate::net::phones::setup::{self, PhoneApp};
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Phones with a tracking app of their own.
@@ -40,18 +39,9 @@ pub struct AddArgs {
     /// How long it is good, such as 24h or 30d
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = super::token::ttl)]
     pub ttl: Duration,
-    /// The data folder whose key signs
-    #[arg(long, default_value = "waystone-data", value_name = "DIR")]
-    pub data: PathBuf,
-    /// A file with the secret that signs, instead
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    pub secret_file: Option<PathBuf>,
-    /// The server's auth.audience, if it has one
-    #[arg(long)]
-    pub audience: Option<String>,
-    /// The server's auth.issuer, if it has one
-    #[arg(long)]
-    pub issuer: Option<String>,
+    /// What signs it.
+    #[command(flatten)]
+    pub signing: SignArgs,
     /// Print JSON
     #[arg(long, conflicts_with = "qr")]
     pub json: bool,
@@ -80,27 +70,17 @@ struct Added {
 /// Does what `device` was told.
 pub fn run(command: &DeviceCommand, clock: &Clock, out: &mut Output) -> anyhow::Result<Exit> {
     let DeviceCommand::Add(args) = command;
-    let path = args.secret_file.clone().unwrap_or_else(|| args.data.join(DATA_KEY));
-    let secret =
-        read_secret(&path).context("there is nothing to sign with: name the server's data folder or secret")?;
     let expires = (clock.now() + args.ttl).as_millis() / 1_000;
-    let claims = Claims {
-        sub: args.player.clone(),
-        exp: expires,
-        name: None,
-        lang: None,
-        role: Role::Device,
-        aud: args.audience.clone(),
-        iss: args.issuer.clone(),
-    };
+    let nothing = "there is nothing to sign with: name the server's data folder or secret";
+    let token = args.signing.sign(&args.player, Role::Device, expires, (None, None), nothing)?;
     let app = match args.app {
         AppArg::Traccar => PhoneApp::Traccar,
         AppArg::Owntracks => PhoneApp::OwnTracks,
         AppArg::Overland => PhoneApp::Overland,
     };
-    let link = setup::link(app, &args.server, &args.player, &mint(&secret, &claims)?);
+    let link = setup::link(app, &args.server, &args.player, &token);
     if args.json {
-        out.json(&Added { link, player: claims.sub, expires })?;
+        out.json(&Added { link, player: args.player.clone(), expires })?;
         return Ok(Exit::Done);
     }
     if args.qr {

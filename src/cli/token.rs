@@ -37,6 +37,17 @@ pub struct MintArgs {
     /// How long it is good, such as 30m, 24h or 7d
     #[arg(long, default_value = "24h", value_name = "TIME", value_parser = ttl)]
     pub ttl: Duration,
+    /// What signs it.
+    #[command(flatten)]
+    pub signing: SignArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What signs a token, and for whom.
+#[derive(Debug, Args)]
+pub struct SignArgs {
     /// The data folder whose key signs
     #[arg(long, default_value = "waystone-data", value_name = "DIR")]
     pub data: PathBuf,
@@ -49,9 +60,23 @@ pub struct MintArgs {
     /// The server's auth.issuer, if it has one
     #[arg(long)]
     pub issuer: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+}
+
+impl SignArgs {
+    /// A token of a player; `nothing` says what to do when there is nothing to sign with.
+    pub(super) fn sign(
+        &self,
+        player: &PlayerId,
+        role: Role,
+        exp: i64,
+        (name, lang): (Option<String>, Option<String>),
+        nothing: &'static str,
+    ) -> anyhow::Result<String> {
+        let path = self.secret_file.clone().unwrap_or_else(|| self.data.join(DATA_KEY));
+        let secret = read_secret(&path).context(nothing)?;
+        let (sub, aud, iss) = (player.clone(), self.audience.clone(), self.issuer.clone());
+        Ok(mint(&secret, &Claims { sub, exp, name, lang, role, aud, iss })?)
+    }
 }
 
 /// What a token may do.
@@ -78,31 +103,22 @@ struct Minted {
 /// Does what `token` was told.
 pub fn run(command: &TokenCommand, clock: &Clock, out: &mut Output) -> anyhow::Result<Exit> {
     let TokenCommand::Mint(args) = command;
-    let path = args.secret_file.clone().unwrap_or_else(|| args.data.join(DATA_KEY));
-    let secret = read_secret(&path).with_context(|| match args.secret_file {
+    let nothing = match args.signing.secret_file {
         Some(_) => "there is nothing to sign with",
         None => {
             "there is nothing to sign with: run `waystone demo` once, which makes the key, or name a --secret-file"
         }
-    })?;
+    };
     let role = match args.role {
         RoleArg::Player => Role::Player,
         RoleArg::Operator => Role::Operator,
         RoleArg::Device => Role::Device,
     };
     let expires = (clock.now() + args.ttl).as_millis() / 1_000;
-    let claims = Claims {
-        sub: args.player.clone(),
-        exp: expires,
-        name: args.name.clone(),
-        lang: args.lang.clone(),
-        role,
-        aud: args.audience.clone(),
-        iss: args.issuer.clone(),
-    };
-    let token = mint(&secret, &claims)?;
+    let told = (args.name.clone(), args.lang.clone());
+    let token = args.signing.sign(&args.player, role, expires, told, nothing)?;
     if args.json {
-        out.json(&Minted { token, player: claims.sub, role, expires })?;
+        out.json(&Minted { token, player: args.player.clone(), role, expires })?;
     } else {
         out.line(token)?;
     }
