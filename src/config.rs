@@ -12,17 +12,21 @@ mod fault;
 mod file;
 mod key_file;
 mod keys;
+mod limits;
 mod overrides;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
 pub use cluster::{Cluster, Membership};
 pub use fault::{Fault, Faults, Source};
 pub use key_file::{DATA_KEY, KeyFileError, data_key, read_public_key, read_secret};
+pub use limits::{Limits, MemoryMax};
 pub use overrides::Overrides;
 pub use terminal::{ColorChoice, Terminal};
+pub use tls::Tls;
 
 use crate::content::names::{did_you_mean, listed};
 use crate::geo::plausibility::RuleSet;
@@ -46,6 +50,8 @@ const PREFIX: &str = "WAYSTONE__";
 pub struct Config {
     /// Where it listens, and to whom.
     pub http: Http,
+    /// Which certificate it shows.
+    pub tls: Tls,
     /// Where it keeps things.
     pub store: Store,
     /// Which cluster it belongs to.
@@ -56,7 +62,7 @@ pub struct Config {
     pub quests: Quests,
     /// How positions are judged.
     pub fences: Fences,
-    /// How much it holds in memory.
+    /// How much it holds, and takes from one player.
     pub limits: Limits,
     /// What it says of itself.
     pub log: Log,
@@ -146,19 +152,6 @@ pub enum LogFormat {
 pub struct Drain {
     /// How long players under way have to be handed over before it ends all the same.
     pub deadline: Duration,
-}
-
-/// How much is held in memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// Players, teams and places awake at most.
-    pub entities_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { entities_max: 200_000 }
-    }
 }
 
 impl Default for Http {

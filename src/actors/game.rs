@@ -153,9 +153,10 @@ impl Game {
         }
     }
 
-    /// Judges fixes that came without a socket; the order is that of their times.
-    pub async fn post(&self, hello: Hello, fixes: Vec<Fix>) -> Result<Judged, Refusal> {
-        self.posted.judge(self, hello, fixes).await
+    /// Judges fixes that came without a socket; the order is that of their times. Without `newcomers` only those of
+    /// players who have a live session.
+    pub async fn post(&self, hello: Hello, fixes: Vec<Fix>, newcomers: bool) -> Result<Judged, Refusal> {
+        self.posted.judge(self, hello, fixes, newcomers).await
     }
 
     pub(super) fn node(&self) -> &Arc<Node> {

@@ -57,13 +57,22 @@ impl Sink for Deaf {
 
 impl Posted {
     /// Judges fixes of a player, in the order of their times.
-    pub async fn judge(&self, game: &Game, hello: Hello, mut fixes: Vec<Fix>) -> Result<Judged, Refusal> {
+    pub async fn judge(
+        &self,
+        game: &Game,
+        hello: Hello,
+        mut fixes: Vec<Fix>,
+        newcomers: bool,
+    ) -> Result<Judged, Refusal> {
         fixes.sort_by_key(Fix::time);
         let (node, player) = (game.node(), hello.player.clone());
         let question = SessionQuestion::Judge(fixes.iter().map(seen::of).collect());
         self.touch(&player);
         let mut answer = live_session::ask(node, &player, question.clone()).await;
         if answer == SessionAnswer::Nowhere {
+            if !newcomers {
+                return Err(Refusal::busy("the server is short of memory: send the same again later"));
+            }
             self.open(game, hello).await?;
             answer = live_session::ask(node, &player, question).await;
         }

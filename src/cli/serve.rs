@@ -40,6 +40,15 @@ pub struct ServeArgs {
     /// http.behind_proxy: something in front of it speaks TLS
     #[arg(long)]
     pub behind_proxy: bool,
+    /// tls.cert_file: the certificate, with its chain, as PEM; read again when it changes, and at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert_file: Option<String>,
+    /// tls.key_file: the key of the certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key_file: Option<String>,
+    /// tls.self_signed: makes a certificate into the data folder, for a workshop; prints its fingerprint
+    #[arg(long)]
+    pub tls_self_signed: bool,
     /// http.origins: a web page that may open sockets; may be repeated
     #[arg(long, value_name = "URL")]
     pub origin: Vec<String>,
@@ -93,6 +102,9 @@ pub struct ServeArgs {
     /// limits.entities_max: players, teams and places in memory at most, some 5 KB each
     #[arg(long, value_name = "NUMBER")]
     pub entities_max: Option<String>,
+    /// limits.memory_max: memory from which on nobody else is let in: auto, off, or a size such as 800MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory_max: Option<String>,
     /// log.filter: levels, such as info,waystone::net=debug
     #[arg(long, value_name = "LEVELS")]
     pub log: Option<String>,
@@ -114,6 +126,9 @@ impl ServeArgs {
             .text("--listen", "http.listen", self.listen.as_deref())
             .text("--public-host", "http.public_host", self.public_host.as_deref())
             .switch("--behind-proxy", "http.behind_proxy", self.behind_proxy)
+            .text("--tls-cert-file", "tls.cert_file", self.tls_cert_file.as_deref())
+            .text("--tls-key-file", "tls.key_file", self.tls_key_file.as_deref())
+            .switch("--tls-self-signed", "tls.self_signed", self.tls_self_signed)
             .list("--origin", "http.origins", &self.origin)
             .text("--data", "store.data", self.data.as_deref())
             .text("--postgres", "store.postgres", self.postgres.as_deref())
@@ -131,6 +146,7 @@ impl ServeArgs {
             .list("--quest", "quests.files", &self.quest)
             .text("--trial-rules", "fences.trial_rules", self.trial_rules.as_deref())
             .text("--entities-max", "limits.entities_max", self.entities_max.as_deref())
+            .text("--memory-max", "limits.memory_max", self.memory_max.as_deref())
             .text(spoken, "log.filter", talk.filter())
             .text("--log", "log.filter", self.log.as_deref())
             .text("--log-format", "log.format", self.log_format.as_deref())
@@ -174,6 +190,20 @@ fn seat(membership: Membership, redis: Option<&str>, clock: Clock) -> anyhow::Re
     Ok(Seat { clock, name, address, listen, tls: Tls::load(&ca_file, &cert_file, &key_file)?, redis })
 }
 
+/// The edge as it is configured, but for the console.
+fn edge(config: &Config, clock: &Clock) -> anyhow::Result<EdgeConfig> {
+    let mut edge = EdgeConfig::new(config.http.listen);
+    edge.hosts = config.http.public_host.iter().cloned().collect();
+    edge.origins.clone_from(&config.http.origins);
+    edge.connections_max = config.http.connections_max;
+    edge.connections_per_ip_max = config.http.connections_per_address_max;
+    edge.drain_deadline = config.drain.deadline;
+    edge.allowance = config.limits.allowance;
+    edge.memory_max = config.limits.memory_max.bytes();
+    edge.tls = config.certificate(clock.now())?;
+    Ok(edge)
+}
+
 /// Serves until it is told to end.
 pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow::Result<Exit> {
     let clock = Clock::steered();
@@ -183,12 +213,7 @@ pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow:
     let keys = hs256.into_iter().chain(public).collect();
     let parties = AuthConfig { audience: config.auth.audience.clone(), issuer: config.auth.issuer.clone() };
     let auth = Arc::new(Auth::new(keys, parties, clock.clone()));
-    let mut edge = EdgeConfig::new(config.http.listen);
-    edge.hosts = config.http.public_host.iter().cloned().collect();
-    edge.origins.clone_from(&config.http.origins);
-    edge.connections_max = config.http.connections_max;
-    edge.connections_per_ip_max = config.http.connections_per_address_max;
-    edge.drain_deadline = config.drain.deadline;
+    let mut edge = edge(config, &clock)?;
     // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
     let codes = config::data_key(&config.store.data)?;
     let link = keys::link_key();
@@ -201,6 +226,7 @@ pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow:
         (ConsoleConfig { key, cookies, map: None, companion: None, stage: None }, None)
     };
     edge.console = Some(console);
+    let tls = edge.tls.clone();
     let mut quests = Vec::with_capacity(config.quests.files.len());
     for path in &config.quests.files {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -233,11 +259,16 @@ pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow:
         return Ok(Exit::Done);
     }
     let addr = app.addr();
-    out.list(&[
-        ("Console", format!("http://{addr}/console/open?key={link}   (opens once)")),
-        ("WebSocket", format!("ws://{addr}/connect")),
-        ("Health", format!("http://{addr}/readyz")),
+    let s = if tls.is_some() { "s" } else { "" };
+    let mut said = vec![
+        ("Console", format!("http{s}://{addr}/console/open?key={link}   (opens once)")),
+        ("WebSocket", format!("ws{s}://{addr}/connect")),
+        ("Health", format!("http{s}://{addr}/readyz")),
         ("Data", config.store.data.display().to_string()),
-    ])?;
+    ];
+    if let Some(tls) = tls {
+        said.push(("Certificate", format!("SHA-256 {}", tls.fingerprint())));
+    }
+    out.list(&said)?;
     super::serve_until(app.lost(), out).await?.end(app.drain()).await
 }

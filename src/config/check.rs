@@ -14,7 +14,8 @@ pub(super) fn relations(config: &Config, faulty: &BTreeSet<&'static str>) -> Vec
     let sound = |keys: &[&str]| keys.iter().all(|key| !faulty.contains(key));
     let source = |key: &str| config.source(key).cloned().unwrap_or(Source::Nowhere);
 
-    if sound(&["http.listen", "http.behind_proxy", "http.public_host"]) {
+    faults.extend(super::tls::faults(config, faulty, &source));
+    if sound(&["http.listen", "http.behind_proxy", "http.public_host", "tls.self_signed"]) {
         faults.extend(exposure(config, &source));
     }
     if sound(&["auth.hs256_secret_file", "auth.public_key_file"]) {
@@ -37,14 +38,15 @@ pub(super) fn relations(config: &Config, faulty: &BTreeSet<&'static str>) -> Vec
 fn exposure(config: &Config, source: &dyn Fn(&str) -> Source) -> Option<Fault> {
     let http = &config.http;
     let loopback = http.listen.ip().is_loopback();
-    if !loopback && !http.behind_proxy {
+    if !loopback && !http.behind_proxy && !config.tls.is_on() {
         let message = format!(
-            "http.listen: {} can be reached from other machines, and there is no TLS yet: tokens and positions would \
+            "http.listen: {} can be reached from other machines, and there is no TLS: tokens and positions would \
              travel in the clear",
             http.listen
         );
-        let help = "put a proxy that speaks TLS in front and say so with --behind-proxy (http.behind_proxy = true), \
-                    or listen on 127.0.0.1";
+        let help = "set tls.cert_file and tls.key_file (--tls-cert-file, --tls-key-file), for a workshop \
+                    --tls-self-signed; or put a proxy that speaks TLS in front and say so with --behind-proxy \
+                    (http.behind_proxy = true); or listen on 127.0.0.1";
         return Some(Fault::new(source("http.listen"), message, help));
     }
     (loopback && http.behind_proxy && http.public_host.is_none()).then(|| {

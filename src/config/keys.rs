@@ -3,12 +3,13 @@
 //! One table, so that a key cannot be known to the file and unknown to the environment, or set and never printed.
 
 use super::value::{Problem, Value};
-use super::{Config, LogFormat, cluster};
+use super::{Config, LogFormat, cluster, limits};
 use crate::geo::plausibility::RuleSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A key.
+#[derive(Clone, Copy)]
 pub(super) struct Key {
     /// Its dotted name: section and name.
     pub(super) name: &'static str,
@@ -18,9 +19,6 @@ pub(super) struct Key {
 
 /// More sockets than one address has ports need more than one; nobody has asked a single node for more.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
-
-/// Fewer than a thousand would come and go with each message; a hundred million need more memory than machines have.
-const ENTITIES: std::ops::RangeInclusive<usize> = 1_000..=100_000_000;
 
 /// Below a second no hand-over ends; above five minutes an orchestrator has long killed us.
 const DEADLINES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
@@ -59,6 +57,21 @@ pub(super) const KEYS: &[Key] = &[
         name: "http.connections_per_address_max",
         set: |config, value| value.count(&CONNECTIONS).map(|count| config.http.connections_per_address_max = count),
         show: |config| config.http.connections_per_address_max.to_string(),
+    },
+    Key {
+        name: "tls.cert_file",
+        set: |config, value| value.path().map(|path| config.tls.cert_file = Some(path)),
+        show: |config| path_or_none(config.tls.cert_file.as_deref()),
+    },
+    Key {
+        name: "tls.key_file",
+        set: |config, value| value.path().map(|path| config.tls.key_file = Some(path)),
+        show: |config| path_or_none(config.tls.key_file.as_deref()),
+    },
+    Key {
+        name: "tls.self_signed",
+        set: |config, value| value.truth().map(|truth| config.tls.self_signed = truth),
+        show: |config| config.tls.self_signed.to_string(),
     },
     Key {
         name: "store.data",
@@ -135,11 +148,12 @@ pub(super) const KEYS: &[Key] = &[
         set: |config, value| trial_rules(value).map(|rules| config.fences.trial_rules = Some(rules)),
         show: |config| config.fences.trial_rules.map_or_else(|| "-".to_owned(), |rules| rules.version.to_string()),
     },
-    Key {
-        name: "limits.entities_max",
-        set: |config, value| value.count(&ENTITIES).map(|count| config.limits.entities_max = count),
-        show: |config| config.limits.entities_max.to_string(),
-    },
+    limits::KEYS[0],
+    limits::KEYS[1],
+    limits::KEYS[2],
+    limits::KEYS[3],
+    limits::KEYS[4],
+    limits::KEYS[5],
     Key {
         name: "log.filter",
         set: |config, value| filter(value).map(|filter| config.log.filter = filter),

@@ -190,14 +190,44 @@ fn keys_must_be_there_and_be_keys() {
 }
 
 #[test]
-fn the_world_is_let_in_only_behind_a_proxy() {
-    one_fault("[http]\nlisten = \"0.0.0.0:7170\"", "2:10", "no TLS yet", "--behind-proxy");
-    one_fault("[http]\nlisten = \"[::]:7170\"", "2:10", "in the clear", "--behind-proxy");
+fn the_world_is_let_in_only_by_tls() {
+    one_fault("[http]\nlisten = \"0.0.0.0:7170\"", "2:10", "there is no TLS", "--behind-proxy");
+    one_fault("[http]\nlisten = \"[::]:7170\"", "2:10", "in the clear", "--tls-cert-file");
     one_fault("[http]\nbehind_proxy = true", "2:16", "not known here", "http.public_host");
     let sound = "[http]\nlisten = \"0.0.0.0:7170\"\nbehind_proxy = true\n";
     assert!(faults(&format!("{sound}{KEYED}")).is_empty());
     assert_eq!(faults(sound).len(), 1, "and never without a key");
     assert!(faults(&format!("[http]\nlisten = \"[::1]:7170\"\n{KEYED}")).is_empty());
+    let workshop = "[http]\nlisten = \"0.0.0.0:7170\"\n[tls]\nself_signed = true\n";
+    assert!(faults(&format!("{workshop}{KEYED}")).is_empty());
+}
+
+#[test]
+fn a_certificate_comes_with_its_key_and_both_are_looked_at() {
+    one_fault("[tls]\ncert_file = \"auth.key\"", "2:13", "of no use without its key", "--tls-key-file");
+    one_fault("[tls]\nkey_file = \"auth.key\"", "2:12", "without its certificate", "--tls-cert-file");
+    let both = "[tls]\ncert_file = \"auth.key\"\nkey_file = \"auth.key\"\n";
+    one_fault(both, "2:13", "holds no certificate", "name the file that begins with -----BEGIN CERTIFICATE-----");
+    one_fault(&format!("{both}self_signed = true"), "4:15", "only one can be shown", "leave out");
+    one_fault("[tls]\ncert_file = \"a\"\nkey_file = \"b\"", "2:13", "cannot be read", "check the path");
+}
+
+#[test]
+fn limits_have_units_and_bounds() {
+    for (size, bytes) in [("800 MiB", 800 << 20), ("1.5 GiB", 1536 << 20), ("64MiB", 64 << 20)] {
+        let folder = Folder::new().with(FILE, &format!("{KEYED}[limits]\nmemory_max = \"{size}\"\n"));
+        let config = load(&folder.with("auth.key", SECRET), &[], &Overrides::default()).expect("sound");
+        assert_eq!(config.limits.memory_max.bytes(), Some(bytes), "{size}");
+    }
+    for (size, message) in
+        [("63 MiB", "out of range"), ("1 GB", "not a size"), ("MiB", "not a size"), ("NaN MiB", "out of")]
+    {
+        one_fault(&format!("[limits]\nmemory_max = \"{size}\""), "2:14", message, "such as \"800 MiB\"");
+    }
+    one_fault("[limits]\nmemory_max = 800", "2:14", "a text belongs here", "800 MiB");
+    one_fault("[limits]\nfixes_burst = 99", "2:15", "99 is out of range", "from 100 to");
+    one_fault("[limits]\nfixes_per_second = 0", "2:20", "0 is out of range", "from 1 to");
+    one_fault("[limits]\ncommands_burst = 1", "2:18", "1 is out of range", "from 20 to");
 }
 
 #[test]

@@ -7,9 +7,11 @@
 mod codec;
 mod connection;
 mod link;
+mod trust;
 
 pub use codec::{Connected, Publication, Resume, Subscribed};
 pub use link::{Link, LinkEvent, Repeat, TokenFn};
+pub use trust::Trust;
 
 use codec::{Body, Fault};
 use connection::{Closed, Outgoing, Pending, Wire};
@@ -110,9 +112,9 @@ impl ClientError {
     }
 }
 
-/// Whether a connection that was closed with this code may be made again.
+/// Whether a connection that was closed with this code may be made again; after 1009 the same message would come again.
 pub fn may_reconnect(code: u32) -> bool {
-    !matches!(code, 3_500..=3_999 | 4_500..=4_999 | CODE_BAD_PROTOCOL)
+    !matches!(code, 1009 | 3_500..=3_999 | 4_500..=4_999 | CODE_BAD_PROTOCOL)
 }
 
 /// What comes without being asked for.
@@ -164,10 +166,20 @@ impl Drop for Inner {
 impl Client {
     /// Connects, names the player by `token`, and asks for what was missed since `resume`.
     pub async fn connect(url: &str, token: &str, resume: Option<Resume>) -> Result<(Self, Connected), ClientError> {
+        Self::connect_trusting(None, url, token, resume).await
+    }
+
+    /// The same, also by TLS, with a server whose certificate is trusted.
+    pub async fn connect_trusting(
+        trust: Option<&Trust>,
+        url: &str,
+        token: &str,
+        resume: Option<Resume>,
+    ) -> Result<(Self, Connected), ClientError> {
         let channel =
             if resume.is_some() { codec::own_channel(token).ok_or(ClientError::Token)? } else { String::new() };
         let first = codec::connect(token, resume.as_ref().map(|resume| (channel.as_str(), resume)));
-        let opening = connection::open(url, first);
+        let opening = connection::open(url, first, trust);
         let (wire, connected) = tokio::time::timeout(DEADLINE, opening)
             .await
             .map_err(|_| ClientError::Deadline { what: "connect".to_owned(), after: DEADLINE })??;

@@ -1,7 +1,8 @@
 //! Why a socket is closed, as numbers that the Centrifuge protocol and its SDKs already understand.
 //!
 //! Promise: a client may come back exactly when `reconnect` says so. SDKs derive the same from the number alone:
-//! 3500-3999 and 4500-4999 are final, every other code means "try again", and below 3000 it is the WebSocket's own.
+//! 3500-3999, 4500-4999 and 1009 are final (who sends the same again would be closed again), every other code means "try
+//! again", and below 3000 it is the WebSocket's own.
 
 use crate::actors::contract::CloseReason;
 
@@ -31,7 +32,9 @@ closes! {
     UNSUPPORTED_DATA = 1003 "text frames only";
     /// Text that is not UTF-8.
     INVALID_TEXT = 1007 "invalid utf-8";
-    /// A message or frame over the limit.
+    /// A message that was begun and is not whole after the deadline.
+    UNFINISHED = 1008 "message unfinished";
+    /// A message or frame over the limit, or one in too many pieces.
     TOO_BIG = 1009 "message too big";
 
     /// The node goes away; another one, or its successor, is ready.
@@ -61,7 +64,7 @@ closes! {
 impl Close {
     /// Whether the client should come back.
     pub const fn reconnect(self) -> bool {
-        !matches!(self.code, 3500..=3999 | 4500..=4999)
+        !matches!(self.code, 1009 | 3500..=3999 | 4500..=4999)
     }
 }
 
@@ -88,6 +91,8 @@ mod tests {
     #[test]
     fn only_replaced_and_what_cannot_mend_is_final() {
         for (close, reconnect) in [
+            (Close::PROTOCOL_ERROR, true),
+            (Close::TOO_BIG, false),
             (Close::SHUTDOWN, true),
             (Close::SLOW, true),
             (Close::NO_PONG, true),

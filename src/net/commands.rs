@@ -5,10 +5,13 @@
 //! Promise: each command with an id gets exactly one answer, in at most the deadline of `Game`'s call.
 
 use super::auth::{Role, TokenError};
+use super::budget::Budget;
 use super::close::Close;
+use super::connection_id;
 use super::fix::{self, Batch};
 use super::limits::Bucket;
 use super::listener::Edge;
+use super::metrics::Limited;
 use super::outbound::Outbound;
 use super::protocol::{
     self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
@@ -26,14 +29,14 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Most commands under way on one connection: as many as one frame may bear.
 const IN_FLIGHT_MAX: usize = protocol::COMMANDS_MAX;
-/// Fixes a second, and saved up: a phone sends one a second, and 100 after a tunnel.
-const FIXES: (u32, u32) = (20, 100);
-/// Other commands a second, and saved up: more than thumbs can do.
-const COMMANDS: (u32, u32) = (20, 50);
+/// Attempts to connect a second on one connection, and saved up: checking a signature is the dearest thing that a stranger
+/// can ask for.
+const ATTEMPTS: (u32, u32) = (1, 5);
 /// Refusals for haste that are borne before the connection is closed: a client that heeds them never comes near.
 const STRIKES: (u32, u32) = (2, 100);
 /// Longest channel name: a kind, a colon and an id.
@@ -62,8 +65,7 @@ pub(super) struct Desk {
     /// Fixes behind the call that is under way.
     waiting: VecDeque<FixJob>,
     judging: bool,
-    fixes: Bucket,
-    commands: Bucket,
+    attempts: Bucket,
     strikes: Bucket,
 }
 
@@ -71,6 +73,7 @@ struct Connected {
     session: Arc<Session>,
     player: PlayerId,
     expires: Timestamp,
+    budget: Arc<Budget>,
 }
 
 struct FixJob {
@@ -95,9 +98,8 @@ impl Desk {
             running: FuturesUnordered::new(),
             waiting: VecDeque::new(),
             judging: false,
-            fixes: Bucket::new(FIXES.0, FIXES.1, now),
-            commands: Bucket::new(COMMANDS.0, COMMANDS.1, now),
-            strikes: Bucket::new(STRIKES.0, STRIKES.1, now),
+            attempts: Bucket::new(ATTEMPTS, now),
+            strikes: Bucket::new(STRIKES, now),
         }
     }
 
@@ -146,28 +148,30 @@ impl Desk {
         if (id == 0) != command.send.is_some() {
             return Outcome::Close(Close::BAD_REQUEST);
         }
-        let (session, player) = match (&self.connected, command.connect.take()) {
+        let (session, player, budget) = match (&self.connected, command.connect.take()) {
             // Boxed: it runs once, and its room would be part of the connection's task to the end.
             (None, Some(connect)) => return Box::pin(self.connect(id, connect)).await,
             (None, None) | (Some(_), Some(_)) => return Outcome::Close(Close::BAD_REQUEST),
-            (Some(connected), None) => (Arc::clone(&connected.session), connected.player.clone()),
+            (Some(connected), None) => {
+                (Arc::clone(&connected.session), connected.player.clone(), Arc::clone(&connected.budget))
+            }
         };
         if let Some(send) = command.send.take() {
             let data = send.data.and_then(|data| serde_json::from_str::<SendData<'_>>(data.get()).ok());
             return match data {
-                Some(data) => self.fix(None, fix::one(data.fix.get(), self.edge.clock.now())),
+                Some(data) => self.fix(None, fix::one(data.fix.get(), self.edge.clock.now()), &budget),
                 None => Outcome::Close(Close::BAD_REQUEST),
             };
         }
         if let Some(rpc) = &command.rpc {
             let data = rpc.data.map_or("", serde_json::value::RawValue::get);
             match &*rpc.method {
-                "fix" => return self.fix(Some(id), fix::one(data, self.edge.clock.now())),
-                "fixes" => return self.fix(Some(id), fix::many(data, self.edge.clock.now())),
+                "fix" => return self.fix(Some(id), fix::one(data, self.edge.clock.now()), &budget),
+                "fixes" => return self.fix(Some(id), fix::many(data, self.edge.clock.now()), &budget),
                 _ => {}
             }
         }
-        if let Err(outcome) = self.admit_command(id) {
+        if let Err(outcome) = self.admit_command(id, &budget) {
             return outcome;
         }
         if let Some(rpc) = command.rpc.take() {
@@ -192,9 +196,12 @@ impl Desk {
     }
 
     async fn connect(&mut self, id: u32, request: ConnectRequest) -> Outcome {
-        // Checking a signature is the dearest thing that a stranger can ask for.
-        if let Err(outcome) = self.admit_command(id) {
-            return outcome;
+        if !self.attempts.take(1, Instant::now()) {
+            return self.too_many("attempts", Limited::Commands, Some(id), self.attempts.wait(1));
+        }
+        if self.edge.memory.short(Instant::now()) {
+            self.edge.metrics.limited(Limited::Memory);
+            return self.refuse(id, &Refusal::busy("the server is short of memory: try again in some seconds"));
         }
         let identity = match self.edge.auth.verify(&request.token) {
             Ok(identity) => identity,
@@ -210,6 +217,14 @@ impl Desk {
         if !self.out.belongs_to(&identity.player) {
             return Outcome::Close(Close::BAD_REQUEST);
         }
+        let Some(budget) = self.edge.budgets.of(&identity.player, Instant::now()) else {
+            self.edge.metrics.limited(Limited::Players);
+            return self.refuse(id, &Refusal::busy("too many players are here: try again in some seconds"));
+        };
+        // Who comes back again and again has no more than who stays.
+        if let Err(wait) = budget.command(Instant::now()) {
+            return self.too_many("commands", Limited::Commands, Some(id), wait);
+        }
         let resume = request.resume(&identity.player);
         let hello = Hello {
             player: identity.player.clone(),
@@ -223,7 +238,7 @@ impl Desk {
             Err(refusal) => return self.refuse(id, &refusal),
         };
         let greeting = Greeting {
-            client: &connection_id(),
+            client: &connection_id::random(),
             player: &identity.player,
             ping: self.edge.config.ping.as_secs().max(1),
             ttl: identity.expires.since(self.edge.clock.now()).as_secs(),
@@ -232,7 +247,7 @@ impl Desk {
         let (reply, missed) = protocol::connected(id, &greeting, &welcome);
         self.out.open(reply, missed, welcome.position.offset);
         let session = Arc::new(session);
-        self.connected = Some(Connected { session, player: identity.player, expires: identity.expires });
+        self.connected = Some(Connected { session, player: identity.player, expires: identity.expires, budget });
         Outcome::Opened
     }
 
@@ -288,25 +303,24 @@ impl Desk {
         self.running.push(call.map(Done::Reply).boxed());
     }
 
-    fn fix(&mut self, id: Option<u32>, parsed: Result<Batch, Refusal>) -> Outcome {
+    fn fix(&mut self, id: Option<u32>, parsed: Result<Batch, Refusal>, budget: &Budget) -> Outcome {
         let batch = match parsed {
             Ok(batch) => batch,
             Err(refusal) => {
                 // Malformed fixes cost a command's token, so they are not for free.
-                let admitted = self.commands.take(1, Instant::now());
+                let admitted = budget.command(Instant::now()).is_ok();
                 return match id {
-                    _ if !admitted => self.hasty(id, "too many commands"),
+                    _ if !admitted => self.hasty(id, Limited::Commands, "too many commands"),
                     Some(id) => self.refuse(id, &refusal),
                     None => Outcome::Go,
                 };
             }
         };
-        if !self.fixes.take(batch.sent(), Instant::now()) {
-            let wait = self.fixes.wait(batch.sent()).as_millis().max(1);
-            return self.hasty(id, &format!("too many fixes: send these again in {wait} ms, in batches"));
+        if let Err(wait) = budget.fixes(batch.sent(), Instant::now()) {
+            return self.too_many("fixes", Limited::Fixes, id, wait);
         }
         if self.in_flight() >= IN_FLIGHT_MAX {
-            return self.hasty(id, "too many commands under way: wait for answers");
+            return self.hasty(id, Limited::UnderWay, "too many commands under way: wait for answers");
         }
         self.waiting.push_back(FixJob { id, batch });
         self.judge_next();
@@ -340,20 +354,24 @@ impl Desk {
         self.running.len() + self.waiting.len()
     }
 
-    fn admit_command(&mut self, id: u32) -> Result<(), Outcome> {
-        if !self.commands.take(1, Instant::now()) {
-            let wait = self.commands.wait(1).as_millis().max(1);
-            return Err(self.hasty(Some(id), &format!("too many commands: try again in {wait} ms")));
+    fn admit_command(&mut self, id: u32, budget: &Budget) -> Result<(), Outcome> {
+        if let Err(wait) = budget.command(Instant::now()) {
+            return Err(self.too_many("commands", Limited::Commands, Some(id), wait));
         }
         if self.in_flight() >= IN_FLIGHT_MAX {
-            return Err(self.hasty(Some(id), "too many commands under way: wait for answers"));
+            return Err(self.hasty(Some(id), Limited::UnderWay, "too many commands under way: wait for answers"));
         }
         Ok(())
     }
 
+    fn too_many(&mut self, of: &str, what: Limited, id: Option<u32>, wait: Duration) -> Outcome {
+        // Rounded up: whoever waits so long is not too early.
+        self.hasty(id, what, &format!("too many {of}: try again in {} ms", wait.as_millis() + 1))
+    }
+
     /// Answers a client that asks too much, until even that is too much.
-    fn hasty(&mut self, id: Option<u32>, message: &str) -> Outcome {
-        self.edge.metrics.refused_command();
+    fn hasty(&mut self, id: Option<u32>, what: Limited, message: &str) -> Outcome {
+        self.edge.metrics.limited(what);
         if !self.strikes.take(1, Instant::now()) {
             return Outcome::Close(Close::TOO_MANY_REQUESTS);
         }
@@ -378,22 +396,4 @@ fn answered(id: u32, answer: Result<impl serde::Serialize, Refusal>) -> String {
 
 fn expired() -> Refusal {
     Refusal::token_expired("the token has expired: get a new one")
-}
-
-/// A random name for a connection, in the form of a UUID.
-fn connection_id() -> String {
-    let hex = format!("{:032x}", rand::random::<u128>());
-    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connection_ids_look_like_uuids_and_differ() {
-        let id = connection_id();
-        assert_eq!((id.len(), id.matches('-').count()), (36, 4));
-        assert_ne!(id, connection_id());
-    }
 }

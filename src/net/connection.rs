@@ -6,8 +6,11 @@
 
 use super::close::Close;
 use super::commands::{Desk, Outcome};
-use super::handshake;
+use super::frames::TooManyPieces;
+use super::handshake::Socket;
+use super::limits::Bucket;
 use super::listener::{Edge, told};
+use super::metrics::Limited;
 use super::outbound::{AGE_MAX, Next, Outbound};
 use super::protocol;
 use bytes::Bytes;
@@ -16,10 +19,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -35,11 +36,11 @@ const REFRESH_GRACE: Duration = Duration::from_secs(25);
 
 /// Largest frame that we send; longer messages are fragmented.
 const FRAGMENT_BYTES: usize = 4 * 1024;
-
-type Socket = WebSocketStream<TcpStream>;
+/// Messages a second, and saved up, pings and pongs among them: far more than the limits on what they bear would take.
+const MESSAGES: (u32, u32) = (100, 400);
 
 /// Why the loop has ended.
-enum End {
+pub(super) enum End {
     /// We close.
     Close(Close),
     /// The stream has failed or the peer has hung up; there is nobody to tell.
@@ -60,6 +61,7 @@ pub(super) async fn run(mut ws: Box<Socket>, edge: Arc<Edge>, mut drain: watch::
 
 async fn serve(ws: &mut Socket, edge: &Arc<Edge>, drain: &mut watch::Receiver<bool>) -> End {
     let mut desk = Desk::new(Arc::clone(edge));
+    let mut messages = Bucket::new(MESSAGES, Instant::now());
     let mut pulse = Pulse::new(edge.config.ping, edge.config.connect_deadline);
     let mut timer = pin!(sleep_until(pulse.due));
     let mut draining = pin!(drained(drain, edge.config.drain_spread));
@@ -68,7 +70,12 @@ async fn serve(ws: &mut Socket, edge: &Arc<Edge>, drain: &mut watch::Receiver<bo
             message = ws.next() => match message {
                 Some(Ok(message)) => {
                     pulse.heard = true;
-                    incoming(ws, &mut desk, message).await
+                    if messages.take(1, Instant::now()) {
+                        incoming(ws, &mut desk, message).await
+                    } else {
+                        edge.metrics.limited(Limited::Messages);
+                        Outcome::Close(Close::TOO_MANY_REQUESTS)
+                    }
                 }
                 Some(Err(err)) => return end_of(&err),
                 None => return End::Gone,
@@ -77,7 +84,12 @@ async fn serve(ws: &mut Socket, edge: &Arc<Edge>, drain: &mut watch::Receiver<bo
             () = &mut timer => {
                 let outcome = pulse.beat(&mut desk, edge);
                 timer.as_mut().reset(pulse.due);
-                outcome
+                match ws.get_ref().unfinished_since() {
+                    Some(since) if since.elapsed() > edge.config.message_deadline => {
+                        Outcome::Close(Close::UNFINISHED)
+                    }
+                    _ => outcome,
+                }
             }
             () = &mut draining => Outcome::Close(Close::SHUTDOWN),
         };
@@ -112,11 +124,16 @@ async fn incoming(ws: &mut Socket, desk: &mut Desk, message: Message) -> Outcome
             Outcome::Go
         }
         Message::Close(_) => {
-            // The echo is sent while the stream is polled to its end; leaving now would show the peer code 1006.
-            let _ = timeout(CLOSE_WAIT, async { while let Some(Ok(_)) = ws.next().await {} }).await;
+            hear_out(ws).await;
             Outcome::Gone
         }
     }
+}
+
+/// After the peer's Close. The echo is sent while the stream is polled to its end; leaving now would show the peer code
+/// 1006.
+pub(super) async fn hear_out(ws: &mut Socket) {
+    let _ = timeout(CLOSE_WAIT, async { while let Some(Ok(_)) = ws.next().await {} }).await;
 }
 
 /// Writes all that waits. A peer that does not take a frame in time is slow.
@@ -148,27 +165,30 @@ async fn write(ws: &mut Socket, text: String) -> Result<(), WsError> {
 }
 
 /// tungstenite reports faults of the peer but tells it nothing.
-fn end_of(err: &WsError) -> End {
+pub(super) fn end_of(err: &WsError) -> End {
     match err {
         WsError::Capacity(_) => End::Close(Close::TOO_BIG),
         WsError::Utf8(_) => End::Close(Close::INVALID_TEXT),
         WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
         WsError::Protocol(_) => End::Close(Close::PROTOCOL_ERROR),
+        WsError::Io(err) if err.get_ref().is_some_and(|inner| inner.is::<TooManyPieces>()) => {
+            End::Close(Close::TOO_BIG)
+        }
         WsError::WriteBufferFull(_) => End::Close(Close::SERVER_ERROR),
         _ => End::Gone,
     }
 }
 
 /// Sends Close, then reads what still comes: unread bytes would turn our hang-up into a reset that overtakes it.
-async fn bid_farewell(ws: &mut Socket, close: Close) {
+pub(super) async fn bid_farewell(ws: &mut Socket, close: Close) {
     let frame = CloseFrame { code: CloseCode::from(close.code), reason: Utf8Bytes::from_static(close.reason) };
     if ws.close(Some(frame)).await.is_err() {
         return;
     }
     while let Some(Ok(_)) = ws.next().await {}
-    let io = ws.get_mut();
+    let io = ws.get_mut().io();
     if io.shutdown().await.is_ok() {
-        let _ = handshake::drain(io).await;
+        let _ = io.drain().await;
     }
 }
 
@@ -226,14 +246,17 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use crate::net::frames::{Followed, PIECES_MAX};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_tungstenite::WebSocketStream;
     use tokio_tungstenite::tungstenite::protocol::Role;
 
-    async fn pair() -> (Socket, Socket) {
+    async fn pair() -> (Socket, WebSocketStream<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let near = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
         let (far, _) = listener.accept().await.expect("accepts");
-        let server = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        let server =
+            WebSocketStream::from_raw_socket(Followed::new(far.into(), &[], PIECES_MAX), Role::Server, None).await;
         (server, WebSocketStream::from_raw_socket(near, Role::Client, None).await)
     }
 

@@ -122,7 +122,10 @@ async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>)
     match console.open(&query.key, now) {
         Some(cookie) => {
             tracing::info!("console opened");
-            let cookie = format!("{COOKIE}={cookie}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", Cookies::age());
+            // Behind a proxy it is the proxy that knows whether the way is safe.
+            let secure = if state.edge.config.tls.is_some() { "; Secure" } else { "" };
+            let age = Cookies::age();
+            let cookie = format!("{COOKIE}={cookie}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
             let mut response = redirect();
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -201,7 +204,8 @@ async fn player(state: Data<State>, request: HttpRequest) -> Result<HttpResponse
         Problem::new(StatusCode::NOT_FOUND, "This server has no secret to sign tokens with; configure an HS256 key.")
     })?;
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let body = json!({"player": avatar, "token": token, "url": format!("ws://{host}/connect")});
+    let scheme = if state.edge.config.tls.is_some() { "wss" } else { "ws" };
+    let body = json!({"player": avatar, "token": token, "url": format!("{scheme}://{host}/connect")});
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
 }
 

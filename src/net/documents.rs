@@ -1,6 +1,7 @@
 //! `docs/protocol.md` is a promise to client developers: what the code knows must stand in it.
 
 use super::close::CLOSES;
+use super::problem::MEANINGS;
 use super::protocol;
 use super::wake::WakeData;
 use crate::actors::contract::{FixReply, Wake};
@@ -33,6 +34,13 @@ fn every_close_code_stands_in_the_document() {
 }
 
 #[test]
+fn every_status_of_an_error_stands_in_the_document() {
+    for (status, ..) in MEANINGS {
+        row(&format!("| {status} | "));
+    }
+}
+
+#[test]
 fn every_method_stands_in_the_document() {
     for method in METHODS.iter().chain(&protocol::OWN_METHODS) {
         row(&format!("| `{method}` |"));
@@ -56,6 +64,7 @@ fn document_knows_no_code_that_the_server_does_not() {
     for number in numbers {
         let known = number == 108
             || CODES.iter().any(|(code, ..)| *code == number)
+            || MEANINGS.iter().any(|(status, ..)| u32::from(*status) == number)
             || CLOSES.iter().any(|close| u32::from(close.code) == number);
         assert!(known, "docs/protocol.md has {number}");
     }

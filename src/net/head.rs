@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// Largest request head: browsers stay under 4 KiB even with long tokens in the query.
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Most header lines in a head; browsers send about 20.
-const HEADERS_MAX: usize = 100;
+pub(super) const HEADERS_MAX: usize = 100;
 /// The sub-protocol that we speak, by the name that Centrifuge SDKs use.
 const SUBPROTOCOL: &str = "centrifuge-json";
 /// The target that stays here; everything else is HTTP's.
@@ -80,6 +80,16 @@ impl Refused {
     pub const NODE_FULL: Self =
         Self::new(503, "Service Unavailable", "This node has all the connections it may have; try again.")
             .with("Retry-After: 5");
+    /// Too many are arriving at once.
+    pub const NODE_BUSY: Self =
+        Self::new(503, "Service Unavailable", "Too many connections are arriving at this node; try again.")
+            .with("Retry-After: 5");
+    /// The node is short of memory.
+    pub const NO_MEMORY: Self =
+        Self::new(503, "Service Unavailable", "This node is short of memory and lets nobody else in; try again.")
+            .with("Retry-After: 10");
+    /// Plain HTTP on a port that speaks TLS.
+    pub const NO_TLS: Self = Self::bad("This port speaks TLS: use https:// or wss://.");
     /// The address has too many connections.
     pub const ADDRESS_FULL: Self =
         Self::new(429, "Too Many Requests", "Your address has too many connections; close some or wait.")

@@ -7,9 +7,10 @@
 
 use super::auth::{Identity, Role, TokenError};
 use super::console::{self, Console};
-use super::handshake::Prefixed;
+use super::house::HttpIo;
+use super::io::Prefixed;
 use super::limits::Admitted;
-use super::listener::{Edge, HttpIo};
+use super::listener::Edge;
 use super::live::Shared;
 use super::operators;
 use super::phones;
@@ -39,6 +40,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// Largest body of a request; the largest that we know is a review of a few hundred bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
+/// How long a request may take where nothing is configured, which is in tests of this file.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an idle HTTP connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long answers under way may take at the end of a drain.
@@ -183,7 +186,8 @@ async fn ready(state: Data<State>) -> Result<&'static str, Problem> {
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {
-    let page = state.edge.metrics.page(&state.edge.game.counts(), state.ready().is_ok());
+    let memory = state.edge.memory.figures(Instant::now());
+    let page = state.edge.metrics.page(&state.edge.game.counts(), state.ready().is_ok(), memory);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page)
 }
 
@@ -273,11 +277,14 @@ async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    let deadline = request.app_data::<Data<State>>().map(|state| state.edge.config.request_deadline);
     let response = match forbidden(&request, host.as_deref()) {
         Some(problem) => request.into_response(problem.error_response()),
-        None => match next.call(request).await {
-            Ok(response) => response.map_into_boxed_body(),
-            Err(err) => return Err(err),
+        // A body that drips is waited for in here.
+        None => match timeout(deadline.unwrap_or(REQUEST_DEADLINE), next.call(request)).await {
+            Ok(Ok(response)) => response.map_into_boxed_body(),
+            Ok(Err(err)) => return Err(err),
+            Err(_) => return Err(Problem::of(StatusCode::REQUEST_TIMEOUT).into()),
         },
     };
     let mut response = as_problem(response);

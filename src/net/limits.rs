@@ -19,8 +19,14 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(rate: u32, burst: u32, now: Instant) -> Self {
+    /// `rate` a second, `burst` saved up.
+    pub(super) fn new((rate, burst): (u32, u32), now: Instant) -> Self {
         Self { rate: f64::from(rate), burst: f64::from(burst), tokens: f64::from(burst), at: now }
+    }
+
+    /// Whether all is saved up that can be: then it is as good as a new one.
+    pub(super) fn full(&self, now: Instant) -> bool {
+        self.tokens + now.saturating_duration_since(self.at).as_secs_f64() * self.rate >= self.burst
     }
 
     /// Takes `n` tokens, or none at all.
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn bucket_gives_its_burst_then_its_rate() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(20, 100, start);
+        let mut bucket = Bucket::new((20, 100), start);
         assert!(bucket.take(100, start));
         assert!(!bucket.take(1, start));
         assert_eq!(bucket.wait(1), Duration::from_millis(50));
@@ -138,7 +144,7 @@ mod tests {
     #[test]
     fn bucket_survives_a_clock_that_stands_still_or_goes_back() {
         let start = Instant::now() + Duration::from_secs(5);
-        let mut bucket = Bucket::new(1, 1, start);
+        let mut bucket = Bucket::new((1, 1), start);
         assert!(bucket.take(1, start));
         assert!(!bucket.take(1, start - Duration::from_secs(5)));
     }

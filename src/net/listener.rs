@@ -1,42 +1,31 @@
-//! The port: accepts, admits, hands over, and ends it all in good order.
+//! The port: what is configured of it, and its beginning and end. What goes on in between is `house`'s.
 //!
-//! One accept loop on tokio owns every socket's task, so a drain can wait for them; requests that are not for
-//! `/connect` go to one actix-web thread, bytes already read included.
-//! Promises: the loop never ends by itself, whatever `accept` says; no task outlives [`Running::drain`]; a refused
-//! peer is told why as long as that costs little.
+//! Promise: no task outlives [`Running::drain`].
 
 use super::auth::Auth;
-use super::connection;
+use super::budget::{Allowance, Budgets};
 use super::console::ConsoleConfig;
-use super::handshake::{self, Arrival, Prefixed};
-use super::head::{HeadRules, Refused};
+use super::head::HeadRules;
+use super::house::House;
 use super::http;
-use super::limits::{Admission, Admitted, Full};
+use super::limits::Admission;
+use super::memory::Memory;
 use super::metrics::{Counting, Metrics};
+use super::tls::Tls;
 use crate::actors::game::Game;
 use crate::clock::Clock;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::task::JoinSet;
 
 /// Connections that may wait to be accepted: a node of 20,000 that restarts sees them all within seconds.
 const BACKLOG: u32 = 4096;
-/// Pause when `accept` fails: out of descriptors is no reason to spin, nor to stop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Refused peers that are told why at the same time; above it they are just dropped.
-const FAREWELLS_MAX: usize = 256;
 /// HTTP connections on their way to the actix thread.
 const HTTP_QUEUE: usize = 256;
-/// Unsent bytes that the kernel may hold for one socket; its default let 4 MB of events pile up for a blocked reader.
-const NOTSENT_BYTES: u32 = 16 * 1024;
-/// When a write to a phone that has vanished fails.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How the edge is set up.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
@@ -50,10 +39,20 @@ pub struct EdgeConfig {
     pub connections_max: usize,
     /// Connections from one address; generous, since a demo and a load test come from one.
     pub connections_per_ip_max: usize,
-    /// How long a request head may take in all.
+    /// How long a TLS handshake may take, and then a request head, in all.
     pub head_deadline: Duration,
+    /// How long a request over HTTP may take from its head to its answer, its body included.
+    pub request_deadline: Duration,
     /// How long a socket may take to send its connect command.
     pub connect_deadline: Duration,
+    /// How long a message may be unfinished.
+    pub message_deadline: Duration,
+    /// What one player may ask.
+    pub allowance: Allowance,
+    /// Bytes of memory from which on nobody else is let in.
+    pub memory_max: Option<u64>,
+    /// TLS, if this port speaks it.
+    pub tls: Option<Tls>,
     /// Time between pings.
     pub ping: Duration,
     /// A drain closes sockets spread over this time...
@@ -76,7 +75,13 @@ impl EdgeConfig {
             connections_max: 20_000,
             connections_per_ip_max: 2_000,
             head_deadline: Duration::from_secs(10),
+            // A phone at the edge of a cell, 20 kbit/s, has its largest message sent after 13 s.
+            message_deadline: Duration::from_secs(30),
+            request_deadline: Duration::from_secs(30),
             connect_deadline: Duration::from_secs(5),
+            allowance: Allowance::default(),
+            memory_max: None,
+            tls: None,
             ping: Duration::from_secs(25),
             drain_spread: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(5),
@@ -117,6 +122,8 @@ pub(super) struct Edge {
     pub(super) auth: Arc<Auth>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
+    pub(super) memory: Memory,
+    pub(super) budgets: Budgets,
 }
 
 /// An edge at work. Dropping it ends everything at once; prefer [`Running::drain`].
@@ -147,23 +154,20 @@ pub async fn serve(config: EdgeConfig, game: Game, auth: Arc<Auth>, clock: Clock
     let rules =
         HeadRules { loopback: addr.ip().is_loopback(), hosts: config.hosts.clone(), origins: config.origins.clone() };
     let admission = Admission::new(config.connections_max, config.connections_per_ip_max);
-    let metrics = Metrics::new(Arc::clone(&admission), config.counting.clone());
-    let edge = Arc::new(Edge { config, rules, game, auth, clock, metrics });
+    let of_tls = config.tls.iter().map(|tls| Arc::new(tls.clone()) as Arc<dyn Counting>);
+    let metrics = Metrics::new(Arc::clone(&admission), config.counting.iter().cloned().chain(of_tls).collect());
+    let (memory, budgets) = (Memory::new(config.memory_max), Budgets::new(config.allowance));
+    let tls = config.tls.clone();
+    let edge = Arc::new(Edge { config, rules, game, auth, clock, metrics, memory, budgets });
     let (drain, draining) = watch::channel(false);
     let (to_http, from_edge) = mpsc::channel(HTTP_QUEUE);
     let http = http::start(Arc::clone(&edge), from_edge, draining.clone()).map_err(ListenError::Http)?;
     let mut tasks = JoinSet::new();
-    let house = House {
-        edge,
-        admission,
-        to_http,
-        draining,
-        arrivals: JoinSet::new(),
-        sockets: JoinSet::new(),
-        farewells: JoinSet::new(),
-    };
-    tasks.spawn(house.open(listener, http));
-    tracing::info!(%addr, "listening");
+    if let Some(tls) = &tls {
+        tasks.spawn(tls.clone().watch(draining.clone()));
+    }
+    tasks.spawn(House::new(edge, admission, to_http, draining).open(listener, http));
+    tracing::info!(%addr, tls = tls.is_some(), "listening");
     Ok(Running { addr, drain, tasks })
 }
 
@@ -182,129 +186,9 @@ fn bind(addr: SocketAddr) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// A connection handed to the HTTP side.
-pub(super) type HttpIo = (Prefixed<Admitted>, SocketAddr);
-
-/// The accept loop with all the tasks that it answers for.
-struct House {
-    edge: Arc<Edge>,
-    admission: Arc<Admission>,
-    to_http: mpsc::Sender<HttpIo>,
-    draining: watch::Receiver<bool>,
-    /// Sockets whose head is being read. They end with what they have become, so that their memory is freed.
-    arrivals: JoinSet<(Arrival, SocketAddr, Admitted)>,
-    sockets: JoinSet<()>,
-    farewells: JoinSet<()>,
-}
-
-impl House {
-    async fn open(mut self, listener: TcpListener, http: http::HttpThread) {
-        let mut draining = self.draining.clone();
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((io, peer)) => self.arrive(io, peer),
-                    // The peer gave up while it waited in the backlog; the next one may not have.
-                    Err(err) if err.kind() == io::ErrorKind::ConnectionAborted => {}
-                    Err(err) => {
-                        tracing::warn!(kind = ?err.kind(), "accept failed");
-                        sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                Some(arrived) = self.arrivals.join_next() => self.settle(arrived),
-                Some(ended) = self.sockets.join_next() => report(ended),
-                Some(ended) = self.farewells.join_next() => report(ended),
-                // An error means that `Running` was dropped, which aborts this task in any case.
-                () = told(&mut draining) => break,
-            }
-        }
-        drop(listener);
-        self.drain(http).await;
-    }
-
-    fn arrive(&mut self, io: TcpStream, peer: SocketAddr) {
-        match self.admission.admit(peer.ip()) {
-            Ok(admitted) => {
-                prepare(&io);
-                let edge = Arc::clone(&self.edge);
-                self.arrivals.spawn(async move {
-                    let arrival = handshake::receive(io, &edge.rules, edge.config.head_deadline).await;
-                    (arrival, peer, admitted)
-                });
-            }
-            Err(full) => {
-                self.edge.metrics.refused();
-                if self.farewells.len() < FAREWELLS_MAX {
-                    let refused = match full {
-                        Full::Node => Refused::NODE_FULL,
-                        Full::Address => Refused::ADDRESS_FULL,
-                    };
-                    self.farewells.spawn(async move { handshake::refuse(io, &refused).await });
-                }
-            }
-        }
-    }
-
-    fn settle(&mut self, arrived: Result<(Arrival, SocketAddr, Admitted), JoinError>) {
-        match arrived {
-            Ok((Arrival::Socket(ws), _, admitted)) => {
-                let (edge, draining) = (Arc::clone(&self.edge), self.draining.clone());
-                self.sockets.spawn(async move {
-                    connection::run(ws, edge, draining).await;
-                    drop(admitted);
-                });
-            }
-            Ok((Arrival::Http(bytes, io), peer, admitted)) => {
-                // A full queue means that the HTTP thread is behind; the peer waits no longer than it would there.
-                if self.to_http.try_send((Prefixed::new(bytes, io, admitted), peer)).is_err() {
-                    self.edge.metrics.refused();
-                }
-            }
-            Ok((Arrival::Refused(status), ..)) => {
-                self.edge.metrics.refused();
-                tracing::debug!(status, "upgrade refused");
-            }
-            Ok((Arrival::Gone, ..)) => {}
-            Err(err) => report(Err(err)),
-        }
-    }
-
-    async fn drain(mut self, http: http::HttpThread) {
-        let deadline = Instant::now() + self.edge.config.drain_deadline;
-        tracing::info!(sockets = self.sockets.len(), "draining");
-        self.arrivals.abort_all();
-        let ended = timeout_at(deadline, async { while self.sockets.join_next().await.is_some() {} }).await;
-        if ended.is_err() {
-            tracing::warn!(sockets = self.sockets.len(), "sockets cut off at the end of the drain");
-        }
-        // Aborts what is left, by dropping its JoinSets, and closes the queue of the HTTP side.
-        drop((self.arrivals, self.sockets, self.farewells, self.to_http));
-        http.join(deadline).await;
-    }
-}
-
 /// Resolves when the node drains, or when nobody can say so any more.
 pub(super) async fn told(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
-}
-
-/// Options that no program should depend on: a system that lacks one works, only less well.
-fn prepare(io: &TcpStream) {
-    let socket = socket2::SockRef::from(io);
-    let _ = socket.set_tcp_nodelay(true);
-    #[cfg(target_os = "linux")]
-    {
-        let _ = socket.set_tcp_notsent_lowat(NOTSENT_BYTES);
-        let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
-    }
-}
-
-fn report(ended: Result<(), JoinError>) {
-    if let Err(err) = ended
-        && err.is_panic()
-    {
-        tracing::error!("a connection's task has panicked");
-    }
 }
 
 #[cfg(test)]

@@ -16,12 +16,77 @@ pub trait Counting: Debug + Send + Sync {
     fn counts(&self) -> Vec<(String, &'static str, u64)>;
 }
 
+/// Why a connection was refused before it became a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The node has all that it may have.
+    NodeFull,
+    /// The address has.
+    AddressFull,
+    /// Too many are arriving at once.
+    Handshakes,
+    /// Memory is short.
+    Memory,
+    /// No TLS came about.
+    Tls,
+    /// The head did not come in time.
+    Late,
+    /// The head is no good.
+    Head,
+    /// The HTTP side is behind.
+    Http,
+}
+
+impl Why {
+    const ALL: [(Self, &str); 8] = [
+        (Self::NodeFull, "node_full"),
+        (Self::AddressFull, "address_full"),
+        (Self::Handshakes, "handshakes"),
+        (Self::Memory, "memory"),
+        (Self::Tls, "tls"),
+        (Self::Late, "late"),
+        (Self::Head, "head"),
+        (Self::Http, "http_busy"),
+    ];
+}
+
+/// Which limit a client of ours ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limited {
+    /// Fixes of a player.
+    Fixes,
+    /// Commands of a player, or of a connection that is nobody's yet.
+    Commands,
+    /// Commands under way on one connection.
+    UnderWay,
+    /// Messages of one connection.
+    Messages,
+    /// Posts of a phone app, for either reason.
+    Posts,
+    /// Players who asked lately.
+    Players,
+    /// Sessions, while memory is short.
+    Memory,
+}
+
+impl Limited {
+    const ALL: [(Self, &str); 7] = [
+        (Self::Fixes, "fixes"),
+        (Self::Commands, "commands"),
+        (Self::UnderWay, "under_way"),
+        (Self::Messages, "messages"),
+        (Self::Posts, "posts"),
+        (Self::Players, "players"),
+        (Self::Memory, "memory"),
+    ];
+}
+
 /// The edge's own counters.
 #[derive(Debug)]
 pub(super) struct Metrics {
     admission: Arc<Admission>,
-    refused: AtomicU64,
-    refused_commands: AtomicU64,
+    refused: [AtomicU64; Why::ALL.len()],
+    limited: [AtomicU64; Limited::ALL.len()],
     closed: Vec<AtomicU64>,
     others: Vec<Arc<dyn Counting>>,
 }
@@ -29,17 +94,17 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new(admission: Arc<Admission>, others: Vec<Arc<dyn Counting>>) -> Self {
         let closed = CLOSES.iter().map(|_| AtomicU64::default()).collect();
-        Self { admission, refused: AtomicU64::default(), refused_commands: AtomicU64::default(), closed, others }
+        Self { admission, refused: Default::default(), limited: Default::default(), closed, others }
     }
 
-    /// A connection was refused before it became a session.
-    pub(super) fn refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    /// A connection was refused.
+    pub(super) fn refused(&self, why: Why) {
+        self.refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A command ran into a limit.
-    pub(super) fn refused_command(&self) {
-        self.refused_commands.fetch_add(1, Ordering::Relaxed);
+    /// Somebody ran into a limit.
+    pub(super) fn limited(&self, what: Limited) {
+        self.limited[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// We closed a socket.
@@ -50,7 +115,7 @@ impl Metrics {
     }
 
     /// The whole page.
-    pub(super) fn page(&self, counts: &Counts, ready: bool) -> String {
+    pub(super) fn page(&self, counts: &Counts, ready: bool, (used, ceiling): (u64, u64)) -> String {
         let mut page = String::with_capacity(2048);
         let mut one = |name: &str, kind: &str, help: &str, value: &dyn std::fmt::Display| {
             let _ = writeln!(
@@ -65,9 +130,8 @@ impl Metrics {
         one("parked_entities", "gauge", "Entities that panic and are parked.", &counts.parked);
         one("fixes_total", "counter", "Fixes judged.", &counts.fixes);
         one("entries_total", "counter", "Journal entries committed.", &counts.entries);
-        one("refused_total", "counter", "Connections refused.", &self.refused.load(Ordering::Relaxed));
-        let limited = self.refused_commands.load(Ordering::Relaxed);
-        one("limited_commands_total", "counter", "Commands refused by a rate limit.", &limited);
+        one("memory_bytes", "gauge", "Resident memory; 0 if unknown.", &used);
+        one("memory_ceiling_bytes", "gauge", "From where on nobody else is let in; 0 if there is none.", &ceiling);
         for (name, help, value) in self.others.iter().flat_map(|part| part.counts()) {
             one(&format!("{name}_total"), "counter", help.trim(), &value);
         }
@@ -88,6 +152,10 @@ impl Metrics {
         for (kind, count) in Difference::ALL.into_iter().zip(counts.trials) {
             let _ = writeln!(page, "waystone_trial_differences_total{{kind=\"{}\"}} {count}", kind.name());
         }
+        let refused = Why::ALL.iter().zip(&self.refused).map(|((_, name), count)| (*name, count));
+        by_label(&mut page, "refused_total", "Connections refused.", "why", refused);
+        let limited = Limited::ALL.iter().zip(&self.limited).map(|((_, name), count)| (*name, count));
+        by_label(&mut page, "limited_total", "What ran into a limit.", "what", limited);
         page.push_str("# HELP waystone_closed_total Sockets that the server closed, by code.\n");
         page.push_str("# TYPE waystone_closed_total counter\n");
         for (close, count) in CLOSES.iter().zip(&self.closed) {
@@ -95,6 +163,19 @@ impl Metrics {
             let _ = writeln!(page, "waystone_closed_total{{code=\"{}\"}} {count}", close.code);
         }
         page
+    }
+}
+
+fn by_label<'a>(
+    page: &mut String,
+    name: &str,
+    help: &str,
+    label: &str,
+    counts: impl Iterator<Item = (&'a str, &'a AtomicU64)>,
+) {
+    let _ = writeln!(page, "# HELP waystone_{name} {help}\n# TYPE waystone_{name} counter");
+    for (value, count) in counts {
+        let _ = writeln!(page, "waystone_{name}{{{label}=\"{value}\"}} {}", count.load(Ordering::Relaxed));
     }
 }
 
@@ -116,12 +197,24 @@ mod tests {
     fn page_is_prometheus_text() {
         let metrics = Metrics::new(Admission::new(1, 1), vec![Arc::new(Part)]);
         metrics.closed(Close::SLOW);
+        metrics.refused(Why::Memory);
+        metrics.limited(Limited::Posts);
+        for (place, (why, _)) in Why::ALL.iter().enumerate() {
+            assert_eq!(*why as usize, place);
+        }
+        for (place, (what, _)) in Limited::ALL.iter().enumerate() {
+            assert_eq!(*what as usize, place);
+        }
         let redis = RedisCounts { calls: 9, failures: 2, opened: 1, open: true };
         let counts = Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, redis: Some(redis), ..Counts::default() };
-        let page = metrics.page(&counts, true);
+        let page = metrics.page(&counts, true, (5, 9));
         for line in [
             "waystone_ready 1",
             "waystone_sessions 3",
+            "waystone_memory_bytes 5",
+            "waystone_refused_total{why=\"memory\"} 1",
+            "waystone_refused_total{why=\"http_busy\"} 0",
+            "waystone_limited_total{what=\"posts\"} 1",
             "waystone_parked_entities 2",
             "# HELP waystone_link_calls_sent_total Calls sent to peers.",
             "waystone_link_calls_sent_total 7",
@@ -133,7 +226,7 @@ mod tests {
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
         }
-        assert!(!metrics.page(&Counts::default(), true).contains("redis"), "a single server has none");
+        assert!(!metrics.page(&Counts::default(), true, (0, 0)).contains("redis"), "a single server has none");
         assert!(page.ends_with('\n'));
         assert!(page.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2));
     }

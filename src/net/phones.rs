@@ -8,6 +8,7 @@
 use super::auth::{Identity, Role};
 use super::fix::RawFix;
 use super::http::{State, bearer, known_token};
+use super::metrics::Limited;
 use super::problem::Problem;
 use crate::actors::contract::Hello;
 use crate::actors::live_session::Judged;
@@ -18,6 +19,8 @@ use actix_web::web::{self, Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+use tokio::time::Instant;
 
 mod overland;
 mod owntracks;
@@ -28,6 +31,8 @@ mod traccar;
 const BODY_BYTES_MAX: usize = 512 * 1024;
 /// Most fixes of one post that are looked at: Overland's largest batch. Of more the newest count.
 const FIXES_MAX: usize = 1_000;
+/// When to post again while too many others do: until then most of them will have been forgotten.
+const CROWDED: Duration = Duration::from_secs(30);
 /// How many circles a phone is given to watch: what iOS lets an app have.
 const CIRCLES: usize = 20;
 
@@ -105,6 +110,23 @@ async fn read(body: Payload) -> Bytes {
     }
 }
 
+/// What each decoder makes of any bytes; for fuzzing. The first line stands in for a query.
+#[cfg(feature = "faults")]
+pub(super) fn decode(bytes: &[u8], now: crate::units::Timestamp) -> [Vec<Fix>; 5] {
+    let (query, body) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (String::from_utf8_lossy(&bytes[..end]).into_owned(), &bytes[end + 1..]),
+        None => (String::new(), bytes),
+    };
+    let posts = [
+        traccar::read("application/json", &query, body).1,
+        traccar::read("application/x-www-form-urlencoded", "", body).1,
+        traccar::read("", &query, body).1,
+        owntracks::read(body),
+        overland::read(body),
+    ];
+    posts.map(|post| post.fixes.into_iter().filter_map(|raw| raw.check(now).ok()).collect())
+}
+
 /// The password of HTTP Basic, as the app's user has typed it in; whom it names does not matter.
 fn password(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -121,6 +143,15 @@ async fn judge(state: &State, identity: Identity, post: Post) -> Result<Option<J
             Refusal::permission_denied("operators do not walk: post with a device's or a player's token").into()
         );
     }
+    // A post costs a command whatever is in it, and each of its fixes what one over a socket does.
+    let limited = |detail, wait| {
+        state.edge.metrics.limited(Limited::Posts);
+        Problem::too_many(detail, wait)
+    };
+    let Some(budget) = state.edge.budgets.of(&identity.player, Instant::now()) else {
+        return Err(limited("too many others post at the moment: send the same again later", CROWDED));
+    };
+    budget.command(Instant::now()).map_err(|wait| limited("too many posts: send the same again later", wait))?;
     let now = state.edge.clock.now();
     let sent = post.fixes.len() + post.unreadable;
     let mut fixes: Vec<Fix> = post.fixes.into_iter().filter_map(|raw| raw.check(now).ok()).collect();
@@ -132,7 +163,12 @@ async fn judge(state: &State, identity: Identity, post: Post) -> Result<Option<J
         return Ok(None);
     }
     fixes.sort_by_key(Fix::time);
-    let late = fixes.len().saturating_sub(FIXES_MAX);
+    let burst = usize::try_from(state.edge.budgets.allowance().fixes.1).unwrap_or(FIXES_MAX);
+    let late = fixes.len().saturating_sub(FIXES_MAX.min(burst));
+    let fixes = fixes.split_off(late);
+    let count = u32::try_from(fixes.len()).unwrap_or(u32::MAX);
+    budget.fixes(count, Instant::now()).map_err(|wait| limited("too many fixes: send the same again later", wait))?;
     let hello = Hello { player: identity.player, name: identity.name, lang: identity.lang, resume: None };
-    Ok(Some(state.edge.game.post(hello, fixes.split_off(late)).await?))
+    let newcomers = !state.edge.memory.short(Instant::now());
+    Ok(Some(state.edge.game.post(hello, fixes, newcomers).await?))
 }

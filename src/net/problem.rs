@@ -3,10 +3,15 @@
 //! Promise: `type` is a path on this server that explains itself, `detail` says what to do and bears no token.
 
 use crate::quest::refusal::Refusal;
+use actix_http::ConnectionType;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use std::fmt;
+use std::time::Duration;
+
+/// When to try again where nobody knows better.
+const RETRY_AFTER_S: u64 = 5;
 
 /// The media type.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -18,11 +23,18 @@ pub(super) struct Problem {
     detail: String,
     /// Our own code, where a refusal of the game is behind it.
     code: Option<u32>,
+    /// For "not now": when to try again.
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), code: None }
+        Self { status, detail: detail.into(), code: None, retry_after: None }
+    }
+
+    /// Too much is asked; the same will do after a while.
+    pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// For a status without words of its own.
@@ -46,7 +58,7 @@ impl From<Refusal> for Problem {
             1101 | 1102 => StatusCode::NOT_FOUND,
             _ => StatusCode::CONFLICT,
         };
-        Self { status, detail: refusal.message, code: Some(refusal.code) }
+        Self { code: Some(refusal.code), ..Self::new(status, refusal.message) }
     }
 }
 
@@ -70,13 +82,20 @@ impl ResponseError for Problem {
             body["code"] = code.into();
         }
         let mut response = HttpResponse::build(self.status).content_type(MEDIA_TYPE).body(body.to_string());
-        let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"waystone\""));
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"waystone\""));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                // Rounded up: a client that heeds it does not come too early.
+                let wait = self.retry_after.map_or(RETRY_AFTER_S, |wait| wait.as_secs() + 1);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+            }
+            // What is left of the body is not waited for.
+            StatusCode::REQUEST_TIMEOUT => {
+                response.head_mut().set_connection_type(ConnectionType::Close);
             }
             _ => {}
         }
@@ -93,33 +112,33 @@ fn slug(title: &str) -> String {
     title.to_ascii_lowercase().replace(' ', "-")
 }
 
-/// What each title means here.
-const MEANINGS: &[(&str, &str)] = &[
-    ("Bad Request", "The request is malformed; the detail names the part."),
-    ("Unauthorized", "A token is missing or not valid: send `Authorization: Bearer <token>`."),
-    ("Forbidden", "The token or page may not do this; an operator's token has the claim role = operator."),
-    ("Not Found", "There is nothing here; the addresses are listed in docs/protocol.md."),
-    ("Method Not Allowed", "The address exists but not for this method; see the Allow header."),
-    ("Request Timeout", "The request did not arrive in time."),
-    ("Conflict", "The request is understood but not possible now; `code` is the refusal's number."),
-    ("Payload Too Large", "The body is over 16 KiB."),
-    ("Unsupported Media Type", "Send `Content-Type: application/json`."),
-    ("Misdirected Request", "The Host header is none of this server's names."),
-    ("Upgrade Required", "Open this address as a WebSocket, on a connection of its own."),
-    ("Too Many Requests", "A limit is reached; wait for the time in Retry-After."),
-    ("Request Header Fields Too Large", "The request head is over 8 KiB."),
-    ("Internal Server Error", "A fault of ours; the log knows more."),
-    ("Service Unavailable", "The node is full, starting, or draining; try again."),
+/// Every status of an error, its title, and what it means here.
+pub(super) const MEANINGS: &[(u16, &str, &str)] = &[
+    (400, "Bad Request", "The request is malformed; the detail names the part."),
+    (401, "Unauthorized", "A token is missing or not valid: send `Authorization: Bearer <token>`."),
+    (403, "Forbidden", "The token or page may not do this; an operator's token has the claim role = operator."),
+    (404, "Not Found", "There is nothing here; the addresses are listed in docs/protocol.md."),
+    (405, "Method Not Allowed", "The address exists but not for this method; see the Allow header."),
+    (408, "Request Timeout", "The request did not arrive in time."),
+    (409, "Conflict", "The request is understood but not possible now; `code` is the refusal's number."),
+    (413, "Payload Too Large", "The body is over 16 KiB."),
+    (415, "Unsupported Media Type", "Send `Content-Type: application/json`."),
+    (421, "Misdirected Request", "The Host header is none of this server's names."),
+    (426, "Upgrade Required", "Open this address as a WebSocket, on a connection of its own."),
+    (429, "Too Many Requests", "A limit is reached; wait for the time in Retry-After."),
+    (431, "Request Header Fields Too Large", "The request head is over 8 KiB."),
+    (500, "Internal Server Error", "A fault of ours; the log knows more."),
+    (503, "Service Unavailable", "The node is full, short of memory, starting, or draining; try again."),
 ];
 
 /// The meaning of a title.
 fn explain(title: &str) -> &'static str {
-    MEANINGS.iter().find(|(known, _)| *known == title).map_or("The request was not served.", |(_, text)| text)
+    MEANINGS.iter().find(|(_, known, _)| *known == title).map_or("The request was not served.", |(_, _, text)| text)
 }
 
 /// The page behind a `type`.
 pub(super) fn page(name: &str) -> Option<String> {
-    let (title, text) = MEANINGS.iter().find(|(title, _)| slug(title) == name)?;
+    let (_, title, text) = MEANINGS.iter().find(|(_, title, _)| slug(title) == name)?;
     Some(format!("{title}\n\n{text}\n"))
 }
 
@@ -129,7 +148,9 @@ mod tests {
 
     #[test]
     fn every_type_leads_to_a_page() {
-        for (title, _) in MEANINGS {
+        for (status, title, _) in MEANINGS {
+            let known = StatusCode::from_u16(*status).expect("a status");
+            assert_eq!(known.canonical_reason(), Some(*title));
             let name = type_of(title);
             assert!(page(name.strip_prefix("/problems/").expect("our prefix")).is_some(), "{title}");
         }

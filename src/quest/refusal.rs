@@ -57,7 +57,7 @@ refusals! {
     fix_from_future = 1002 "fix_from_future" false;
     /// The journal or the owner of the entity cannot be reached now, or it is parked; nothing was done or it will be recognised when repeated.
     unavailable = 1003 "unavailable" true;
-    /// The entity has too much to do; ask again.
+    /// The entity, or the whole node, has too much to do; ask again.
     busy = 1004 "busy" true;
     /// The same command id came with another content.
     command_conflict = 1005 "command_conflict" false;

@@ -17,7 +17,7 @@ async fn a_post_to_any_node_is_judged_by_the_one_session() {
         let position = Position::new(place[0], place[1]).expect("on earth");
         let fix = Fix::new(position, nodes.clock.now()).with_accuracy(Meters::lossy(5.0)).expect("positive");
         let hello = Hello { player: PlayerId::new(player).expect("an id"), name: None, lang: None, resume: None };
-        let judged = nodes.all[node].game.post(hello, vec![fix]).await.expect("it is taken");
+        let judged = nodes.all[node].game.post(hello, vec![fix], true).await.expect("it is taken");
         assert_eq!((judged.accepted, judged.ignored), (1, 0));
         sleep(Duration::from_secs(5)).await;
     };

@@ -9,7 +9,7 @@ import type { Line } from "./line.js";
 
 /** Calls that may wait for their outcome: after a reconnect all are sent at once, and the server allows 50 in a burst. */
 const WAITING_MAX = 32;
-/** The server closes on frames over 16 KiB, and the SDK does not come back after that; the rest is for the frame. */
+/** The server closes on frames over 32 KiB, once 16, and the SDK does not come back after that; the rest is for the frame. */
 const DATA_BYTES_MAX = 16_000;
 /** After so long without an answer `insist` says so and goes on. */
 const INSIST_MS = 60_000;

@@ -35,7 +35,7 @@ export const WAITING_MAX = 600;
 const AGE_MAX_MS = 600_000;
 /** Most fixes in a batch, as the server has it. */
 const BATCH_MAX = 100;
-/** The server takes frames of 16 KiB; what is left is for the frame round the fixes. */
+/** The server takes frames of 32 KiB, an older one 16; what is left is for the frame round the fixes. */
 const BATCH_BYTES_MAX = 15_000;
 /** Decimals that matter: a centimetre, a decimetre. They also keep a batch small. */
 const DECIMALS = { lat: 7, lon: 7, acc: 1, speed: 2, heading: 1, alt: 1 } as const;

@@ -447,7 +447,7 @@ export const REFUSALS = {
   1002: { name: "fix_from_future", temporary: false },
   /** The journal or the owner of the entity cannot be reached now, or it is parked; nothing was done or it will be recognised when repeated. */
   1003: { name: "unavailable", temporary: true },
-  /** The entity has too much to do; ask again. */
+  /** The entity, or the whole node, has too much to do; ask again. */
   1004: { name: "busy", temporary: true },
   /** The same command id came with another content. */
   1005: { name: "command_conflict", temporary: false },
@@ -509,8 +509,10 @@ export const CLOSES = {
   1003: { reason: "text frames only", comeBack: true },
   /** Text that is not UTF-8. */
   1007: { reason: "invalid utf-8", comeBack: true },
-  /** A message or frame over the limit. */
-  1009: { reason: "message too big", comeBack: true },
+  /** A message that was begun and is not whole after the deadline. */
+  1008: { reason: "message unfinished", comeBack: true },
+  /** A message or frame over the limit, or one in too many pieces. */
+  1009: { reason: "message too big", comeBack: false },
   /** The node goes away; another one, or its successor, is ready. */
   3001: { reason: "shutdown", comeBack: true },
   /** A fault of ours; the log knows more. */

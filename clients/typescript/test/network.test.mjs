@@ -48,7 +48,7 @@ test("fixes collected offline arrive once and in order, and count", async () => 
   network.cut();
   await ada.is("connecting");
   const before = await server.counter("waystone_fixes_total");
-  const hasty = await server.counter("waystone_limited_commands_total");
+  const hasty = await server.counter('waystone_limited_total{what="fixes"}');
   const now = Date.now();
   const sent = Array.from({ length: 130 }, (_, n) => ada.session.fix({ ...KIVI, acc: 5, t: now - (130 - n) * 1000 }));
   assert.equal(ada.session.waiting, 130);
@@ -57,7 +57,7 @@ test("fixes collected offline arrive once and in order, and count", async () => 
   assert.deepEqual(ada.heardOf(), sent);
   assert.deepEqual(ada.reports.map(({ accepted, ignored }) => [accepted, ignored]), [[100, []], [30, []]]);
   assert.equal((await server.counter("waystone_fixes_total")) - before, 130, "the server has seen each once");
-  assert.equal(await server.counter("waystone_limited_commands_total"), hasty, "at a pace that it allows");
+  assert.equal(await server.counter('waystone_limited_total{what="fixes"}'), hasty, "at a pace that it allows");
   const entered = () => ada.notices.filter(({ type, place }) => type === "region.entered" && place === "kivi");
   await eventually("the server knows where ada was", () => entered().length > 0);
   assert.equal(entered().length, 1);

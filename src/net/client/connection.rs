@@ -4,6 +4,7 @@
 //! every caller that waits is told. The socket is never split: one task reads and writes, so no lock is held.
 
 use super::codec::{self, Body, Connected, Fault, Incoming};
+use super::trust::Trust;
 use super::{
     CODE_BAD_PROTOCOL, CODE_NO_PING, CODE_OURS, CODE_PUSHES_NOT_READ, CODE_TRANSPORT, ClientError, PUSHES_MAX, Push,
 };
@@ -11,15 +12,16 @@ use futures_util::{SinkExt, StreamExt};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::UrlError;
 use tokio_tungstenite::tungstenite::{self, Message, protocol::WebSocketConfig};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// Small buffers, as the load test holds thousands of clients; tungstenite's own are 128 KiB each.
 const BUFFER_BYTES: usize = 4 * 1024;
@@ -88,8 +90,31 @@ pub(super) struct Wire {
     early: Vec<String>,
 }
 
+/// A server's byte stream, in the clear or by TLS.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Reaches the server at `place`, a host with its port or without.
+async fn dial(place: &str, secure: bool, trust: Option<&Trust>) -> Result<Box<dyn Stream>, ClientError> {
+    let connect = |error: tungstenite::Error| ClientError::Connect(Box::new(error));
+    let with_port = if place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        place.to_owned()
+    } else {
+        format!("{place}:{}", if secure { 443 } else { 80 })
+    };
+    let tcp = TcpStream::connect(&with_port).await.map_err(|error| connect(error.into()))?;
+    tcp.set_nodelay(true).map_err(|error| connect(error.into()))?;
+    if !secure {
+        return Ok(Box::new(tcp));
+    }
+    let trust = trust.ok_or_else(|| connect(UrlError::TlsFeatureNotEnabled.into()))?;
+    let host = with_port.rsplit_once(':').map_or(place, |(host, _)| host);
+    let tls = trust.meet(host, tcp).await.map_err(|error| connect(error.into()))?;
+    Ok(Box::new(tls))
+}
+
 /// Opens the socket and exchanges the connect command; the caller sets the deadline.
-pub(super) async fn open(url: &str, first: String) -> Result<(Wire, Connected), ClientError> {
+pub(super) async fn open(url: &str, first: String, trust: Option<&Trust>) -> Result<(Wire, Connected), ClientError> {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -97,11 +122,15 @@ pub(super) async fn open(url: &str, first: String) -> Result<(Wire, Connected), 
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let connect = |error| ClientError::Connect(Box::new(error));
-    // Asked first, as the library finds out only after it has connected, and then every attempt looks worth a next.
-    if !url.starts_with("ws://") && !url.starts_with("wss://") {
+    let (host, secure) = if let Some(rest) = url.strip_prefix("ws://") {
+        (rest, false)
+    } else if let Some(rest) = url.strip_prefix("wss://") {
+        (rest, true)
+    } else {
         return Err(connect(UrlError::UnsupportedUrlScheme.into()));
-    }
-    let (mut socket, _) = connect_async_with_config(url, Some(config), true).await.map_err(connect)?;
+    };
+    let io = dial(host.split(['/', '?']).next().unwrap_or_default(), secure, trust).await?;
+    let (mut socket, _) = client_async_with_config(url, io, Some(config)).await.map_err(connect)?;
     socket.send(Message::text(first)).await.map_err(connect)?;
     loop {
         let text = match socket.next().await {

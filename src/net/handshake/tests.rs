@@ -1,7 +1,7 @@
 //! Over real loopback sockets.
 
 use super::*;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Sends `bytes`, returns what `receive` made of it and what the peer was told.
 async fn exchange(bytes: &[u8], deadline: Duration) -> (Arrival, String) {
@@ -20,7 +20,7 @@ async fn exchange(bytes: &[u8], deadline: Duration) -> (Arrival, String) {
         String::from_utf8_lossy(&said).into_owned()
     };
     let receive = async {
-        match receive(io, &rules, deadline).await {
+        match receive(io.into(), &rules, deadline, || Ok(MessageBounds::OURS)).await {
             Arrival::Http(bytes, mut io) => {
                 let _ = io.shutdown().await;
                 Arrival::Http(bytes, io)
@@ -67,9 +67,40 @@ async fn refusal_reaches_the_peer_with_its_status() {
 
 #[tokio::test]
 async fn everything_else_goes_to_http_with_its_bytes() {
-    let (arrival, _) = exchange(b"POST /v1/reviews HTTP/1.1\r\n", LONG).await;
-    let Arrival::Http(bytes, _) = arrival else { panic!("not for HTTP") };
-    assert_eq!(&bytes[..], b"POST /v1/reviews HTTP/1.1\r\n");
+    let whole = b"POST /v1/reviews HTTP/1.1\r\nHost: localhost\r\n\r\nbody";
+    for sent in [&whole[..], b"\x00\x01 no head\r\n"] {
+        let (arrival, _) = exchange(sent, LONG).await;
+        let Arrival::Http(bytes, _) = arrival else { panic!("not for HTTP") };
+        assert_eq!(&bytes[..], sent);
+    }
+}
+
+#[tokio::test]
+async fn heads_for_http_have_the_same_bounds() {
+    let (arrival, _) = exchange(b"POST /v1/reviews HTTP/1.1\r\n", Duration::from_millis(150)).await;
+    assert!(matches!(arrival, Arrival::Refused(408)));
+    let endless = format!("GET /livez HTTP/1.1\r\nX: {}", "a".repeat(20_000));
+    let many = format!("GET /livez HTTP/1.1\r\n{}", "X: 1\r\n".repeat(120));
+    for head in [endless, many] {
+        let (arrival, said) = exchange(head.as_bytes(), LONG).await;
+        assert!(matches!(arrival, Arrival::Refused(431)), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_is_shut_says_why() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+    let (io, _) = listener.accept().await.expect("accepts");
+    peer.write_all(GOOD.as_bytes()).await.expect("sent");
+    let rules = HeadRules { loopback: true, ..HeadRules::default() };
+    let (arrival, said) = tokio::join!(receive(io.into(), &rules, LONG, || Err(Refused::NO_MEMORY)), async {
+        let mut buf = [0; 2048];
+        let n = peer.read(&mut buf).await.unwrap_or(0);
+        drop(peer);
+        String::from_utf8_lossy(&buf[..n]).into_owned()
+    });
+    assert!(matches!(arrival, Arrival::Refused(503)) && said.contains("Retry-After: 10\r\n"), "{said}");
 }
 
 #[tokio::test]
@@ -94,5 +125,6 @@ async fn peer_that_hangs_up_is_gone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     drop(TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects"));
     let (io, _) = listener.accept().await.expect("accepts");
-    assert!(matches!(receive(io, &HeadRules::default(), LONG).await, Arrival::Gone));
+    let rules = HeadRules::default();
+    assert!(matches!(receive(io.into(), &rules, LONG, || Ok(MessageBounds::OURS)).await, Arrival::Gone));
 }
