@@ -21,6 +21,8 @@ mod fix;
 mod frames;
 mod handshake;
 pub mod head;
+#[cfg(feature = "faults")]
+pub mod hostile;
 mod house;
 mod http;
 mod io;

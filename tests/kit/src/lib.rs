@@ -8,6 +8,7 @@
 //!
 //! All of it blocks: from an asynchronous test, wrap what takes long (a start, a restart) in `spawn_blocking`.
 
+pub mod corpus;
 pub mod fault;
 mod folder;
 pub mod port;

@@ -1,0 +1,192 @@
+//! What fuzzing calls at the edge: each takes any bytes and panics when a promise is broken. Not in releases.
+//!
+//! `fuzz/` runs them by the million; `tests/hostile` replays what was kept and some seconds of chance on every test run.
+
+use super::auth::{Auth, AuthConfig, Key, Secret};
+use super::close::CLOSES;
+use super::connection::{End, end_of};
+use super::frames::{Frames, PIECES_MAX};
+use super::handshake::MESSAGE_BYTES_MAX;
+use super::head::{self, HEAD_BYTES_MAX, HeadRules, Refused};
+use super::problem::MEANINGS;
+use super::{fix, phones, protocol, wake};
+use crate::clock::Clock;
+use crate::geo::position::Fix;
+use crate::quest::act::Act;
+use crate::quest::refusal::Refusal;
+use crate::units::Timestamp;
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::Value;
+use std::io::{self, Cursor, Read, Write};
+use std::sync::LazyLock;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, WebSocket};
+
+/// A summer day in 2026.
+const NOW: Timestamp = Timestamp::from_millis(1_781_000_000_000);
+
+/// A head is judged the same however it comes in pieces, and each answer is one whole HTTP answer.
+pub fn head(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    let rules = HeadRules { loopback: true, hosts: vec!["play.example.org".to_owned()], origins: Vec::new() };
+    // Only for heads that are ours to judge, as the edge does.
+    let judged = |bytes: &[u8]| match head::route(bytes) {
+        head::Route::Socket => head::upgrade(bytes, &rules),
+        head::Route::Undecided | head::Route::Http => Ok(None),
+    };
+    let whole = judged(bytes);
+    match &whole {
+        Ok(Some((upgrade, length))) => {
+            assert!((16..=bytes.len()).contains(length));
+            assert!(bytes[..*length].ends_with(b"\n"));
+            let response = upgrade.response();
+            assert!(response.starts_with("HTTP/1.1 101 ") && response.ends_with("\r\n\r\n"));
+            assert_eq!(response.matches("\r\n\r\n").count(), 1, "an answer within the answer");
+        }
+        Ok(None) => {}
+        Err(refused) => refusal_is_whole(refused),
+    }
+    for cut in [bytes.len() / 3, bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        let (early, part) = (judged(&bytes[..cut]), head::route(&bytes[..cut]));
+        if part != head::Route::Undecided {
+            assert_eq!(part, head::route(bytes), "more bytes change where it goes");
+        }
+        if !matches!(early, Ok(None)) {
+            assert_eq!(early, whole, "more bytes change what it is");
+        }
+    }
+}
+
+fn refusal_is_whole(refused: &Refused) {
+    assert!(MEANINGS.iter().any(|(status, title, _)| (*status, *title) == (refused.status, refused.title)));
+    let response = refused.response();
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.contains(&format!("Content-Length: {}", body.len())));
+    serde_json::from_str::<Value>(body).expect("a problem is JSON");
+}
+
+/// A peer that has said these bytes and hung up.
+struct Peer<'b>(Cursor<&'b [u8]>);
+
+impl Read for Peer<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Peer<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Frames never make a message over the bound, end with a code that is documented or with silence, and are counted the
+/// same however their bytes come in pieces.
+pub fn frames(bytes: &[u8]) {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(1024)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let mut ws = WebSocket::from_raw_socket(Peer(Cursor::new(bytes)), Role::Server, Some(config));
+    let mut messages = 0_usize;
+    let end = loop {
+        match ws.read() {
+            Ok(Message::Text(text)) => assert!(text.len() <= MESSAGE_BYTES_MAX),
+            Ok(Message::Binary(data)) => assert!(data.len() <= MESSAGE_BYTES_MAX),
+            Ok(Message::Ping(data) | Message::Pong(data)) => assert!(data.len() <= 125),
+            Ok(Message::Close(_)) => {}
+            Ok(Message::Frame(_)) => panic!("a bare frame is never read"),
+            Err(err) => break end_of(&err),
+        }
+        messages += 1;
+        assert!(messages <= bytes.len(), "more messages than bytes");
+    };
+    if let End::Close(close) = end {
+        assert!(CLOSES.contains(&close));
+    }
+    let fate = |cut: usize| {
+        let mut frames = Frames::new(PIECES_MAX);
+        bytes.chunks(cut).try_for_each(|part| frames.see(part)).is_ok()
+    };
+    let whole = fate(bytes.len().max(1));
+    assert_eq!([1, 2, 7, 1_000].map(fate), [whole; 4]);
+}
+
+/// Commands are taken or refused; what is answered is one line of JSON and repeats no position.
+pub fn commands(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(commands) = protocol::commands(text) else { return };
+    assert!((1..=protocol::COMMANDS_MAX).contains(&commands.len()));
+    for command in commands {
+        assert!(!format!("{command:?}").contains("eyJ") || !text.contains("\"token\""), "a token is shown");
+        let Some(rpc) = &command.rpc else { continue };
+        let data = rpc.data.map_or("", serde_json::value::RawValue::get);
+        let refused = match &*rpc.method {
+            "fix" => fix::one(data, NOW).map(|batch| batch.good.iter().for_each(fix_is_on_earth)).err(),
+            "fixes" => fix::many(data, NOW).map(|batch| assert!((1..=100).contains(&batch.sent()))).err(),
+            "wake" => wake::max(data).map(|max| assert!((1..=100).contains(&max))).err(),
+            method => match Act::parse(method, data) {
+                Ok(Some(_)) => None,
+                Ok(None) => Some(protocol::unknown_method(method)),
+                Err(refusal) => Some(refusal),
+            },
+        };
+        refused.iter().for_each(|refusal| refusal_is_a_line(command.id, refusal));
+    }
+}
+
+fn refusal_is_a_line(id: u32, refusal: &Refusal) {
+    assert!(!refusal.message.is_empty());
+    let line = protocol::error_reply(id, refusal);
+    assert!(!line.contains('\n'), "a line is a reply, and this is two");
+    let reply: Value = serde_json::from_str(&line).expect("a reply is JSON");
+    assert_eq!((&reply["id"], &reply["error"]["code"]), (&id.into(), &refusal.code.into()));
+}
+
+fn fix_is_on_earth(fix: &Fix) {
+    let (lat, lon) = (fix.position().lat(), fix.position().lon());
+    assert!((-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon));
+    assert!(fix.accuracy().get().is_finite() && fix.accuracy().get() >= 0.0);
+}
+
+/// Nobody knows it, so whatever is accepted was signed here.
+static SECRET: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
+static AUTH: LazyLock<Auth> = LazyLock::new(|| {
+    let key = Key::hs256(Secret::new(*SECRET)).expect("32 bytes");
+    Auth::new(vec![key], AuthConfig::default(), Clock::manual(NOW))
+});
+
+fn sign(claims: &Value) -> Option<String> {
+    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(&*SECRET)).ok()
+}
+
+/// No text is a token that we have not signed; and what we sign ourselves, with any claims, is refused or names a player
+/// who may come in now.
+pub fn tokens(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let refused = AUTH.verify(text).expect_err("a token out of nothing");
+    assert!(!refused.to_string().is_empty());
+    assert!(text.len() < 8 || !refused.to_string().contains(text), "an error repeats a token");
+    let Ok(claims) = serde_json::from_str::<Value>(text) else { return };
+    let Some(signed) = sign(&claims) else { return };
+    if let Ok(identity) = AUTH.verify(&signed) {
+        assert_eq!(claims["sub"].as_str(), Some(identity.player.as_str()));
+        assert!(identity.expires + Duration::from_secs(5) >= NOW, "it is over");
+        assert!(identity.name.is_none_or(|name| name.chars().count() <= 60));
+    }
+    let changed = format!("{}x", &signed[..signed.len() - 1]);
+    assert!(changed == signed || AUTH.verify(&changed).is_err(), "another signature is as good");
+}
+
+/// Whatever a phone app posts is read as far as it can be: fewer fixes than bytes, each of them on earth.
+pub fn posts(bytes: &[u8]) {
+    for fixes in phones::decode(bytes, NOW) {
+        assert!(fixes.len() <= bytes.len());
+        fixes.iter().for_each(fix_is_on_earth);
+    }
+}
