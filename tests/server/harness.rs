@@ -236,6 +236,16 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
     }
 }
 
+/// Held by tests that fill memory, or that look at how full it is.
+pub static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// What this process has in memory, in bytes; 0 where nobody says.
+pub fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
+}
+
 /// Notes panics of the server's threads and errors in its log, for all tests of this program.
 static WITNESS: LazyLock<()> = LazyLock::new(|| {
     let print = std::panic::take_hook();

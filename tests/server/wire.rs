@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -60,16 +60,32 @@ pub struct Raw {
 impl Raw {
     pub async fn open(addr: SocketAddr) -> Self {
         let io = timeout(DEADLINE, TcpStream::connect(addr)).await.expect("in time").expect("somebody listens");
+        Self::over(io)
+    }
+
+    /// One that the kernel reads little ahead for.
+    pub async fn open_narrow(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("set");
+        Self::over(timeout(DEADLINE, socket.connect(addr)).await.expect("in time").expect("somebody listens"))
+    }
+
+    fn over(io: TcpStream) -> Self {
         Self { io, got: Vec::new(), ended: false, lines: VecDeque::new() }
     }
 
     /// A WebSocket that has not yet sent its connect command.
     pub async fn socket(addr: SocketAddr) -> Self {
-        let mut raw = Self::open(addr).await;
+        Self::open(addr).await.upgraded(addr).await
+    }
+
+    /// The same connection as a WebSocket.
+    pub async fn upgraded(mut self, addr: SocketAddr) -> Self {
+        let raw = &mut self;
         raw.send(Head::new(addr).text().as_bytes()).await;
         let response = raw.response().await;
         assert_eq!(response.status, 101, "{response:?}");
-        raw
+        self
     }
 
     /// A client's connection.

@@ -9,7 +9,7 @@ const MORE: u8 = 0x00;
 const LAST: u8 = 0x80;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
-const KIB_16: usize = 16 * 1024;
+const KIB_32: usize = 32 * 1024;
 
 fn declared(length: u64) -> Vec<u8> {
     let mut bytes = vec![TEXT, 0x80 | 127];
@@ -39,8 +39,8 @@ pub fn cases() -> Vec<Case> {
         ("a close in pieces", frame(0x08, b""), 1002),
         ("a rest without a beginning", frame(LAST, b"{}"), 1002),
         ("a text within a text", [half.clone(), frame(TEXT, b"{}")].concat(), 1002),
-        ("16 KiB and one byte", frame(TEXT, &[b' '; KIB_16 + 1]), 1009),
-        ("the same in two pieces", halves(&[b' '; KIB_16], b" "), 1009),
+        ("32 KiB and one byte", frame(TEXT, &[b' '; KIB_32 + 1]), 1009),
+        ("the same in two pieces", halves(&[b' '; KIB_32], b" "), 1009),
         ("2^63 bytes announced", declared(1 << 63), 1009),
         ("2^62 bytes announced", declared(1 << 62), 1009),
         ("text that is not UTF-8", frame(TEXT, b"\xff\xfe"), 1007),
@@ -56,7 +56,7 @@ pub fn cases() -> Vec<Case> {
         ("a close of our own making", closing(4000, b""), 4000),
         ("a close without a code", frame(CLOSE, b""), 1005),
         // Large enough to be taken, too large to mean anything.
-        ("16 KiB of nothing", frame(TEXT, &[b' '; KIB_16]), 3501),
+        ("32 KiB of nothing", frame(TEXT, &[b' '; KIB_32]), 3501),
         ("an empty frame", frame(TEXT, b""), 3501),
         ("pieces without content", [frame(TEXT_FIRST, b""), frame(MORE, b""), frame(LAST, b"")].concat(), 3501),
     ];
