@@ -17,6 +17,8 @@ mod connection_id;
 pub mod console;
 mod console_assets;
 mod console_cookie;
+#[cfg(feature = "faults")]
+pub mod echo;
 mod fix;
 mod frames;
 mod handshake;

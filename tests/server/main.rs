@@ -3,6 +3,7 @@
 //! One clock that the tests command serves the server, the tokens and the fixes, so hours pass without waiting; only
 //! sockets take real time, and every wait for them has a deadline.
 
+mod autobahn;
 mod bad_input;
 mod coming_back;
 mod crowd;
