@@ -112,7 +112,7 @@ pub struct ReviewCard {
 }
 
 /// A live player on the operator's map, or a team-mate who shares. Never logged, never stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlayerDot {
     /// Who.
     pub id: PlayerId,

@@ -8,12 +8,11 @@
 //! many listen.
 
 use crate::actors::cards::PlayerDot;
-use crate::actors::contract::{Push, Sink};
+use crate::actors::contract::{BoardLive, BoardLiveRow, Push, Sink, TeamLive};
 use crate::actors::elsewhere::{Elsewhere, Told};
 use crate::actors::overview::OverviewBoard;
 use crate::actors::positions::Positions;
 use crate::ids::{PlayerId, QuestId, TeamId};
-use crate::persist::commons::BoardRow;
 use crate::quest::guidance::Guidance;
 use crate::quest::refusal::Refusal;
 use serde_json::{Value, json};
@@ -175,21 +174,16 @@ impl Channels {
     }
 
     fn content(&self, channel: &Channel, mates: impl FnOnce(&TeamId) -> Vec<PlayerDot>) -> Value {
-        let (mut content, stale) = match channel {
+        match channel {
             Channel::Team(team) => {
                 let (members, stale) = self.mates(team, mates(team));
-                (json!({ "team": team, "members": members }), stale)
+                json!(TeamLive { team: team.clone(), members, stale })
             }
             Channel::Board(quest) => {
                 let (rows, stale) = self.board(quest);
-                let row = |row: &BoardRow| json!({ "team": row.team, "name": row.name, "points": row.points });
-                (json!({ "quest": quest, "rows": rows.iter().map(row).collect::<Vec<_>>() }), stale)
+                json!(BoardLive { quest: quest.clone(), rows, stale })
             }
-        };
-        if stale {
-            content["stale"] = Value::Bool(true);
         }
-        content
     }
 
     /// Members of a team who share: those whose sessions are here, then those of whom other nodes have told.
@@ -204,7 +198,7 @@ impl Channels {
     }
 
     /// The first teams of a quest: those that live here as they are now, others as their nodes have told.
-    fn board(&self, quest: &QuestId) -> (Vec<BoardRow>, bool) {
+    fn board(&self, quest: &QuestId) -> (Vec<BoardLiveRow>, bool) {
         let told = self.elsewhere.get().map(|elsewhere| elsewhere.board(quest));
         let Told { what, stale } = told.unwrap_or(Told { what: Vec::new(), stale: false });
         let board = self.overview.lock();
@@ -219,7 +213,7 @@ impl Channels {
         // More points first; teams with as many in the order of their ids, so that a tie does not flicker.
         rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         rows.truncate(BOARD_ROWS);
-        let row = |(points, team, name): (i64, &TeamId, &str)| BoardRow {
+        let row = |(points, team, name): (i64, &TeamId, &str)| BoardLiveRow {
             team: team.clone(),
             name: name.to_owned(),
             points,

@@ -2,7 +2,9 @@
 
 #![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
 
-use crate::ids::{PlaceId, PlayerId, QuestId};
+use crate::actors::cards::PlayerDot;
+use crate::geo::plausibility::Reason;
+use crate::ids::{PlaceId, PlayerId, QuestId, TeamId};
 use crate::quest::notice::Notice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,41 @@ pub struct Welcome {
     pub missed: Vec<(u64, Arc<Notice>)>,
 }
 
+/// `team:<id>`: where the members are who share.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TeamLive {
+    /// Which team.
+    pub team: TeamId,
+    /// Those who share, and whose session has sent a position.
+    pub members: Vec<PlayerDot>,
+    /// Other nodes may know more, or newer: there only when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+/// `board:<quest>`: the scores.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct BoardLive {
+    /// Which quest.
+    pub quest: QuestId,
+    /// Most points first, 100 at most.
+    pub rows: Vec<BoardLiveRow>,
+    /// Other nodes may know more, or newer: there only when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+/// A team on a board.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct BoardLiveRow {
+    /// Which team.
+    pub team: TeamId,
+    /// Its name.
+    pub name: String,
+    /// Its points in this quest.
+    pub points: i64,
+}
+
 /// What became of fixes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FixReply {
@@ -122,8 +159,47 @@ pub enum RingMove {
 pub struct IgnoredFix {
     /// Its place in the batch, from 0.
     pub index: u32,
-    /// A stable reason code such as `late`, `repeated`, `held`, `teleport`.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: WhyIgnored,
+}
+
+/// Why a fix counted for nothing. The codes are stable; new ones may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyIgnored {
+    /// It is malformed, or out of range.
+    BadFix,
+    /// Its time is more than 30 seconds ahead of the server's.
+    Future,
+    /// It is more than 10 minutes old, or older than one that has counted.
+    Late,
+    /// Its number is new, and its time is not later than that of the one before.
+    NotRising,
+    /// Nothing moves like that; it counts once a second one agrees.
+    Teleport,
+    /// Neither its accuracy nor any walk explains the step; it counts once a second one agrees.
+    Jump,
+    /// Another rule wants a second one that agrees.
+    Held,
+}
+
+impl From<Reason> for WhyIgnored {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Future => Self::Future,
+            // A repeat is not ignored: it was answered before, and is answered the same.
+            Reason::Late | Reason::Repeated => Self::Late,
+            Reason::NotRising => Self::NotRising,
+            Reason::Teleport => Self::Teleport,
+            Reason::Jump => Self::Jump,
+            Reason::CoolDown
+            | Reason::TooFast
+            | Reason::Mock
+            | Reason::TooPerfect
+            | Reason::TooExact
+            | Reason::TooCoarse => Self::Held,
+        }
+    }
 }
 
 /// When the next fix matters: whichever comes first.

@@ -5,7 +5,7 @@
 //! fix comes when its transitions are in the journal; a transition that could not be brought yet is brought before
 //! any later one.
 
-use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink};
+use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink, WhyIgnored};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
@@ -248,13 +248,13 @@ impl SessionState {
                 }
                 // A repeat was answered before; the answer is the same.
                 Fate::Repeated => reply.accepted += 1,
-                Fate::Late => reply.ignored.push(IgnoredFix { index, reason: Reason::Late.code() }),
+                Fate::Late => reply.ignored.push(IgnoredFix { index, reason: WhyIgnored::Late }),
                 Fate::Held(reason) => {
                     self.waking.held();
-                    reply.ignored.push(IgnoredFix { index, reason: reason.code() });
+                    reply.ignored.push(IgnoredFix { index, reason: reason.into() });
                 }
                 Fate::Refused(reason) => {
-                    reply.ignored.push(IgnoredFix { index, reason: reason.code() });
+                    reply.ignored.push(IgnoredFix { index, reason: reason.into() });
                 }
             }
         }

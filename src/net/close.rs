@@ -28,8 +28,8 @@ macro_rules! closes {
 closes! {
     /// The peer broke the WebSocket protocol.
     PROTOCOL_ERROR = 1002 "protocol error";
-    /// A binary frame on the JSON protocol.
-    UNSUPPORTED_DATA = 1003 "text frames only";
+    /// A binary frame on the JSON form, or a text frame on the Protobuf form.
+    UNSUPPORTED_DATA = 1003 "wrong kind of frame";
     /// Text that is not UTF-8.
     INVALID_TEXT = 1007 "invalid utf-8";
     /// A message that was begun and is not whole after the deadline.

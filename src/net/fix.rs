@@ -3,11 +3,12 @@
 //! JSON has no NaN, and serde refuses `1e999`; what is left to check is the earth and the phone's own marks for
 //! "unknown". Promise: messages name the field and the remedy, never the numbers, which are someone's whereabouts.
 
-use crate::actors::contract::{FixReply, IgnoredFix};
+use crate::actors::contract::{FixReply, IgnoredFix, WhyIgnored};
 use crate::geo::plausibility::FUTURE_MAX;
 use crate::geo::position::{Fix, Position};
 use crate::quest::refusal::Refusal;
 use crate::units::{Meters, MetersPerSecond, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -17,24 +18,34 @@ pub(super) const BATCH_MAX: usize = 100;
 /// A device time before this (1990 in milliseconds) is one in seconds.
 const MILLIS_MIN: i64 = 631_152_000_000;
 
-/// A fix as the wire bears it.
-#[derive(Default, Deserialize)]
+/// A fix as the wire bears it: `data` of fix.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FixData")]
 pub(super) struct RawFix {
+    /// Degrees north, WGS84.
     pub(super) lat: f64,
+    /// Degrees east, WGS84.
     pub(super) lon: f64,
+    /// Metres around it that hold the true place with 68 %; 25 if missing.
     #[serde(default)]
     pub(super) acc: Option<f64>,
+    /// The device's time, in milliseconds since 1970; the server's if missing.
     #[serde(default)]
     pub(super) t: Option<i64>,
+    /// Rises with each fix of this device; makes repeats harmless.
     #[serde(default)]
     pub(super) seq: Option<u64>,
+    /// Metres a second; negative means unknown.
     #[serde(default)]
     pub(super) speed: Option<f64>,
+    /// Degrees from north; negative means unknown.
     #[serde(default)]
     pub(super) heading: Option<f64>,
+    /// Metres above the ellipsoid.
     #[serde(default)]
     pub(super) alt: Option<f64>,
+    /// The phone says that another app made this up.
     #[serde(default)]
     pub(super) mock: Option<bool>,
 }
@@ -45,10 +56,14 @@ impl std::fmt::Debug for RawFix {
     }
 }
 
-#[derive(Deserialize)]
+/// `data` of fixes.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawBatch<'a> {
+#[schemars(rename = "FixesData")]
+pub(super) struct RawBatch<'a> {
+    /// 1 to 100, oldest first.
     #[serde(borrow)]
+    #[schemars(with = "Vec<RawFix>", length(min = 1, max = 100))]
     fixes: Vec<&'a RawValue>,
 }
 
@@ -119,7 +134,7 @@ pub(super) fn many(data: &str, now: Timestamp) -> Result<Batch, Refusal> {
                 batch.fate.places.push(index);
             }
             Err(_) => {
-                batch.fate.ignored.push(IgnoredFix { index, reason: "bad_fix" });
+                batch.fate.ignored.push(IgnoredFix { index, reason: WhyIgnored::BadFix });
                 batch.fate.ignored_seq = batch.fate.ignored_seq.max(seq);
             }
         }
@@ -245,13 +260,13 @@ mod tests {
         let reply = FixReply {
             seq: Some(1),
             accepted: 1,
-            ignored: vec![IgnoredFix { index: 1, reason: "late" }],
+            ignored: vec![IgnoredFix { index: 1, reason: WhyIgnored::Late }],
             rings: Vec::new(),
             next: None,
         };
         let reply = batch.fate.of_all(reply);
         let ignored: Vec<_> = reply.ignored.iter().map(|ignored| (ignored.index, ignored.reason)).collect();
-        assert_eq!((reply.seq, ignored), (Some(2), vec![(1, "bad_fix"), (2, "late")]));
+        assert_eq!((reply.seq, ignored), (Some(2), vec![(1, WhyIgnored::BadFix), (2, WhyIgnored::Late)]));
     }
 
     #[test]

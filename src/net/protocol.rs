@@ -10,8 +10,9 @@ use crate::ids::PlayerId;
 use crate::quest::act::METHODS;
 use crate::quest::notice::Notice;
 use crate::quest::refusal::Refusal;
-use serde::Deserialize;
+use schemars::JsonSchema;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -57,8 +58,26 @@ pub(super) struct Command<'a> {
 #[serde(default)]
 pub(super) struct ConnectRequest {
     pub(super) token: String,
-    data: Option<Value>,
+    #[serde(deserialize_with = "as_far_as_known")]
+    data: ConnectData,
     subs: HashMap<String, RecoverRequest>,
+}
+
+/// `data` of connect, where the token has no such claim; what is of another type is passed over.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct ConnectData {
+    /// The player's name for people: its first 60 characters count.
+    #[schemars(with = "Option<String>")]
+    name: Value,
+    /// A language tag, such as `fi`.
+    #[schemars(with = "Option<String>")]
+    lang: Value,
+}
+
+/// Apps may send data of their own.
+fn as_far_as_known<'de, D: Deserializer<'de>>(data: D) -> Result<ConnectData, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(data)?).unwrap_or_default())
 }
 
 #[derive(Default, Deserialize)]
@@ -126,12 +145,12 @@ impl ConnectRequest {
 
     /// A text of `data` that stands in for a claim which the token does not make.
     pub(super) fn lang(&self) -> Option<String> {
-        self.data.as_ref()?.get("lang")?.as_str().and_then(language)
+        self.data.lang.as_str().and_then(language)
     }
 
     /// The same for the name, with the bound that the token's has.
     pub(super) fn name(&self) -> Option<String> {
-        let name = self.data.as_ref()?.get("name")?.as_str()?.trim();
+        let name = self.data.name.as_str()?.trim();
         let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
         (!name.is_empty()).then_some(name)
     }

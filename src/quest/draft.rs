@@ -7,7 +7,8 @@ use crate::quest::entry::Outgoing;
 use crate::quest::event::Event;
 use crate::quest::notice::{Notice, What};
 use crate::units::Timestamp;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// State that facts change.
@@ -88,9 +89,9 @@ impl<'a, S: Evolve> Draft<'a, S> {
         self.outcome.notices.push(Notice { at: self.now, what });
     }
 
-    /// Answers the client.
-    pub fn reply(&mut self, reply: Value) {
-        self.outcome.reply = Some(reply);
+    /// Answers the client, with a type of [`replies`](crate::quest::replies).
+    pub fn reply(&mut self, reply: impl Serialize) {
+        self.outcome.reply = Some(json!(reply));
     }
 }
 

@@ -23,6 +23,7 @@ pub mod player_news;
 pub mod player_play;
 pub mod refusal;
 pub mod region;
+pub mod replies;
 pub mod run;
 pub mod team;
 pub mod team_meet;

@@ -13,9 +13,9 @@ use crate::quest::notice::What;
 use crate::quest::player::{OpenStep, Player, WALKED_WHOLE};
 use crate::quest::player_news;
 use crate::quest::refusal::Refusal;
+use crate::quest::replies::{Answered, Empty, PhotoTaken, Review};
 use crate::quest::view;
 use crate::units::Timestamp;
-use serde_json::json;
 use std::time::Duration;
 
 /// A stay may be short by this much: the session's timer and the journal's clock differ by a hop.
@@ -39,13 +39,13 @@ pub fn decide(
             if changed(name, &draft.state.name) || changed(lang, &draft.state.lang) {
                 draft.emit(PlayerEvent::ProfileSet { name: name.clone(), lang: lang.clone() });
             }
-            draft.reply(json!({}));
+            draft.reply(Empty {});
         }
         PlayerCommand::Share { on } => {
             if draft.state.share != Some(*on) {
                 draft.emit(PlayerEvent::Shared { on: *on });
             }
-            draft.reply(json!({}));
+            draft.reply(Empty {});
         }
         PlayerCommand::News { team, items } => player_news::hear(draft, me, catalog, team, items),
     }
@@ -259,14 +259,14 @@ fn attempt(
             }
             if accept.iter().any(|right| fold(right) == fold(answer)) {
                 reach(draft, me, &at.quest, &at.step, None);
-                draft.reply(json!({ "correct": true }));
+                draft.reply(Answered::Right { correct: true });
                 return Ok(());
             }
             let left = tries.saturating_sub(open.tries + 1);
             let wait_until = (left == 0).then(|| draft.now + *wait);
             let (quest, step) = (at.quest.clone(), at.step.clone());
             draft.emit(PlayerEvent::AnswerFailed { quest, step, wait_until });
-            draft.reply(json!({ "correct": false, "tries_left": left, "wait_until": wait_until }));
+            draft.reply(Answered::Wrong { correct: false, tries_left: left, wait_until });
         }
         (Verb::Scan { code, .. }, Attempt::Scan(scanned)) => {
             need_presence(&draft.state, quest, verb)?;
@@ -274,7 +274,7 @@ fn attempt(
                 return Err(Refusal::wrong_code("that is not the code that hangs here; scan the sign again"));
             }
             reach(draft, me, &at.quest, &at.step, None);
-            draft.reply(json!({}));
+            draft.reply(Empty {});
         }
         (Verb::Choose { options, .. }, Attempt::Choose(option)) => {
             need_presence(&draft.state, quest, verb)?;
@@ -283,14 +283,14 @@ fn attempt(
                 return Err(Refusal::unknown_option(&format!("the options are: {}", known.join(", "))));
             }
             reach(draft, me, &at.quest, &at.step, Some(option.clone()));
-            draft.reply(json!({}));
+            draft.reply(Empty {});
         }
         (Verb::Photo { .. }, Attempt::Photo(photo)) => {
             need_presence(&draft.state, quest, verb)?;
             let (quest, step, photo) = (at.quest.clone(), at.step.clone(), photo.clone());
             draft.emit(PlayerEvent::PhotoSubmitted { quest: quest.clone(), step: step.clone(), photo });
             draft.notice(What::PhotoSubmitted { quest, step });
-            draft.reply(json!({ "review": "pending" }));
+            draft.reply(PhotoTaken { review: Review::Pending });
         }
         (verb, Attempt::Answer(_) | Attempt::Scan(_) | Attempt::Choose(_) | Attempt::Photo(_)) => {
             return Err(Refusal::wrong_verb(&format!("this step is a \"{}\"", verb.name())));
@@ -319,7 +319,7 @@ fn review(
         let reason = reason.unwrap_or("the photo does not show the place").to_owned();
         draft.notice(What::PhotoRejected { quest, step, reason });
     }
-    draft.reply(json!({}));
+    draft.reply(Empty {});
     Ok(())
 }
 

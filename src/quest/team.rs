@@ -7,11 +7,11 @@ use crate::quest::command::{News, TeamCommand};
 use crate::quest::draft::{Audience, Bulletin, Draft, Evolve};
 use crate::quest::event::{Event, RunRef, TeamEvent};
 use crate::quest::refusal::Refusal;
+use crate::quest::replies::{Empty, Joined, Started};
 use crate::quest::run::{Done, Over, Part, RewardState, Run};
 use crate::quest::{team_meet, team_play};
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The largest team: a class or a bus, and the longest list of messages that one decision sends.
@@ -183,13 +183,13 @@ pub fn decide(
             news.tell(Audience::Only(player.clone()), News::Left);
             tell_member(&mut news, player, String::new(), false);
             team_play::member_left(draft, &mut news, catalog);
-            draft.reply(json!({}));
+            draft.reply(Empty {});
         }
         TeamCommand::Say { player, text } => {
             draft.state.member(player)?;
             draft.emit(TeamEvent::Said { player: player.clone(), text: text.clone() });
             news.tell(Audience::All, News::Said { player: player.clone(), text: text.clone() });
-            draft.reply(json!({}));
+            draft.reply(Empty {});
         }
         TeamCommand::Start { player, quest, finished } => {
             start(draft, &mut news, team, catalog, (player, quest, *finished))?;
@@ -249,8 +249,8 @@ fn join(
     player: &PlayerId,
     player_name: &str,
 ) -> Result<(), Refusal> {
-    let reply = json!({ "team": team, "name": draft.state.name, "invite": draft.state.invite(team) });
-    draft.reply(reply);
+    let name = draft.state.name.clone();
+    draft.reply(Joined { team, name: &name, invite: draft.state.invite(team) });
     if draft.state.members.contains_key(player) {
         return Ok(());
     }
@@ -322,7 +322,7 @@ fn start(
     let run = RunRef { quest: quest.quest.clone(), run: occurrence };
     let ends_at = quest.play.time_limit.map(|limit| draft.now + limit);
     draft.emit(TeamEvent::RunStarted { run: run.clone(), ends_at });
-    draft.reply(json!({ "quest": id, "version": run.quest.version, "ends_at": ends_at }));
+    draft.reply(Started { quest: id, version: run.quest.version, ends_at });
     let started = draft.state.runs.get(id).map(run_news);
     news.tell(Audience::All, started.expect("the run has just been started"));
     team_play::settle(draft, news, quest);

@@ -10,9 +10,9 @@ use crate::quest::draft::{Audience, Bulletin, Draft};
 use crate::quest::event::{RunRef, TeamEvent};
 use crate::quest::notice::EndReason;
 use crate::quest::refusal::Refusal;
+use crate::quest::replies::{Empty, HintBought};
 use crate::quest::run::{Over, RewardState, Run};
 use crate::quest::team::Team;
-use serde_json::json;
 use std::sync::Arc;
 
 /// The run of a quest under way, and the version of the quest that it plays.
@@ -211,7 +211,7 @@ pub fn abandon(draft: &mut Draft<'_, Team>, news: &mut Bulletin, quest: &QuestId
     let reason = Some(EndReason::Abandoned);
     draft.emit(TeamEvent::RunEnded { quest: quest.clone(), reason });
     news.tell(Audience::All, News::Ended { quest: quest.clone(), reason, points });
-    draft.reply(json!({}));
+    draft.reply(Empty {});
     Ok(())
 }
 
@@ -242,7 +242,7 @@ pub fn hint(
         return Err(Refusal::no_hint(&format!("this hint can be had in {wait} s")));
     }
     let known = run.hints.get(&at.step).is_some_and(|hints| hints.contains_key(&number));
-    draft.reply(json!({ "cost": if known { 0 } else { hint.cost } }));
+    draft.reply(HintBought { cost: if known { 0 } else { hint.cost } });
     if known {
         return Ok(());
     }

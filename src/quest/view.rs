@@ -1,13 +1,15 @@
 //! What a player may see: steps and places in the player's language, hidden places only when a step there is open
 //! or done; and the whole of it for `state.get`.
 
-use crate::ids::{PlaceId, PlayerId, RegionId, StepId, TeamId};
+use crate::ids::{BadgeId, PlaceId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::catalog::Catalog;
 use crate::quest::definition::{Quest, Text, Verb};
 use crate::quest::notice::{PlaceView, StepView};
-use crate::quest::player::{Player, PlayerRun};
+use crate::quest::player::{OpenStep, Player, PlayerRun};
 use crate::quest::team::Team;
 use crate::units::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Whether a place may be told: it is not hidden, or a step there is open or done.
@@ -86,50 +88,153 @@ pub fn quest(quest: &Quest) -> Value {
 
 /// A team as its members see it.
 pub fn team(team: &Team, id: &TeamId) -> Value {
-    let members: Vec<Value> =
-        team.members.iter().map(|(player, name)| json!({ "player": player, "name": name })).collect();
-    let runs: Vec<Value> = team
-        .runs
-        .values()
-        .map(|run| json!({ "quest": run.run.quest.id, "points": run.points, "over": run.over.is_some() }))
-        .collect();
-    json!({ "id": id, "name": team.name, "invite": team.invite(id), "members": members, "runs": runs })
+    json!(TeamView {
+        id: id.clone(),
+        name: team.name.clone(),
+        invite: team.invite(id),
+        members: team
+            .members
+            .iter()
+            .map(|(player, name)| MemberView { player: player.clone(), name: name.clone() })
+            .collect(),
+        runs: team
+            .runs
+            .values()
+            .map(|run| TeamRunView { quest: run.run.quest.id.clone(), points: run.points, over: run.over.is_some() })
+            .collect(),
+    })
 }
 
-/// All that a player may know now: the reply of `state.get`.
+/// All that a player may know now, but for the team, which knows itself.
 pub fn state(player: &Player, id: &PlayerId, catalog: &Catalog) -> Value {
-    let runs: Vec<Value> = player
-        .runs
-        .values()
-        .filter_map(|run| {
-            let quest = catalog.get(run.quest())?;
-            let lang = player.lang();
-            let open: Vec<_> = run.open.iter().filter_map(|(id, open)| step(quest, id, lang, open.opened)).collect();
-            let places: Vec<_> = quest
-                .places
-                .keys()
-                .filter(|place| is_place_visible(quest, run, place))
-                .filter_map(|place| place_view(quest, place, lang))
-                .collect();
-            let reached: Vec<_> = run.open.iter().filter(|(_, open)| open.reached).map(|(id, _)| id).collect();
-            let photos: Vec<_> = run.open.iter().filter(|(_, open)| open.photo.is_some()).map(|(id, _)| id).collect();
-            Some(json!({
-                "quest": run.quest().id, "version": run.quest().version, "title": quest.title.in_lang(lang),
-                "team": run.team, "ends_at": run.ends_at, "over": run.over,
-                "open": open, "done": run.done, "reached": reached, "in_review": photos, "places": places,
-            }))
-        })
-        .collect();
     let seen = |region: &&RegionId| {
         player.runs.iter().any(|(id, run)| {
             let place = region.place_of(id, run.quest().version).zip(catalog.get(run.quest()));
             place.is_some_and(|(place, quest)| is_place_visible(quest, run, &place))
         })
     };
-    let inside: Vec<_> = player.inside.keys().filter(seen).collect();
-    json!({
-        "player": id, "name": player.display_name(id), "lang": player.lang(),
-        "points": player.points, "badges": player.badges.keys().collect::<Vec<_>>(),
-        "inside": inside, "runs": runs, "offset": player.offset,
+    json!(StateView {
+        player: id.clone(),
+        name: player.display_name(id),
+        lang: player.lang().to_owned(),
+        points: player.points,
+        badges: player.badges.keys().cloned().collect(),
+        inside: player.inside.keys().filter(seen).cloned().collect(),
+        runs: player
+            .runs
+            .values()
+            .filter_map(|run| Some(run_view(run, catalog.get(run.quest())?, player.lang())))
+            .collect(),
+        team: None,
+        offset: player.offset,
     })
+}
+
+fn run_view(run: &PlayerRun, quest: &Quest, lang: &str) -> RunView {
+    let those = |is: fn(&OpenStep) -> bool| {
+        run.open.iter().filter(|(_, open)| is(open)).map(|(id, _)| id.clone()).collect::<Vec<_>>()
+    };
+    RunView {
+        quest: run.quest().id.clone(),
+        version: run.quest().version,
+        title: quest.title.in_lang(lang).to_owned(),
+        team: run.team.clone(),
+        ends_at: run.ends_at,
+        over: run.over,
+        open: run.open.iter().filter_map(|(id, open)| step(quest, id, lang, open.opened)).collect(),
+        done: run.done.iter().cloned().collect(),
+        reached: those(|open| open.reached),
+        in_review: those(|open| open.photo.is_some()),
+        places: quest
+            .places
+            .keys()
+            .filter(|place| is_place_visible(quest, run, place))
+            .filter_map(|place| place_view(quest, place, lang))
+            .collect(),
+    }
+}
+
+/// All that a player may know now: the reply of `state.get`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct StateView {
+    /// Whose.
+    pub player: PlayerId,
+    /// The player's name for people.
+    pub name: String,
+    /// The language of what the player is told.
+    pub lang: String,
+    /// Points of all quests.
+    pub points: i64,
+    /// Badges.
+    pub badges: Vec<BadgeId>,
+    /// Regions that the player is in, of those that the player may know.
+    pub inside: Vec<RegionId>,
+    /// Runs of quests, also those that are over.
+    pub runs: Vec<RunView>,
+    /// The player's team, if any.
+    pub team: Option<TeamView>,
+    /// The last notice that is contained in this.
+    pub offset: u64,
+}
+
+/// A run of a quest as its player sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct RunView {
+    /// Which quest.
+    pub quest: QuestId,
+    /// The version that is played.
+    pub version: u32,
+    /// Its title.
+    pub title: String,
+    /// Whose run it is.
+    pub team: TeamId,
+    /// When its time is over, if that is limited.
+    pub ends_at: Option<Timestamp>,
+    /// Whether it is over.
+    pub over: bool,
+    /// Steps that can be done now.
+    pub open: Vec<StepView>,
+    /// Steps that are done.
+    pub done: Vec<StepId>,
+    /// Open steps whose own part is done; the team needs more.
+    pub reached: Vec<StepId>,
+    /// Open steps whose photo waits for an operator.
+    pub in_review: Vec<StepId>,
+    /// Places that the player may know.
+    pub places: Vec<PlaceView>,
+}
+
+/// A team as its members see it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TeamView {
+    /// Its id.
+    pub id: TeamId,
+    /// Its name.
+    pub name: String,
+    /// What a friend must say to join.
+    pub invite: String,
+    /// Who is in it.
+    pub members: Vec<MemberView>,
+    /// What it plays and has played.
+    pub runs: Vec<TeamRunView>,
+}
+
+/// A member of a team.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct MemberView {
+    /// Who.
+    pub player: PlayerId,
+    /// The player's name for people.
+    pub name: String,
+}
+
+/// A run as its team sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TeamRunView {
+    /// Which quest.
+    pub quest: QuestId,
+    /// The team's points in it.
+    pub points: i64,
+    /// Whether it is over.
+    pub over: bool,
 }

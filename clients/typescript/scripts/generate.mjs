@@ -11,8 +11,6 @@ import { pathToFileURL } from "node:url";
 
 const DOCS = new URL("../../../docs/", import.meta.url);
 const TARGET = new URL("../src/generated.ts", import.meta.url);
-/** Lists that the server leaves out when they are empty, although the schema calls them required. */
-const LEFT_OUT_WHEN_EMPTY = { FixReply: ["ignored", "rings"] };
 /** What narrows a value and has no counterpart among types. */
 const NARROWING = ["format", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "default"];
 const KNOWN = ["description", "type", "properties", "required", "additionalProperties", "oneOf", "anyOf", "$ref", "const",
@@ -47,7 +45,8 @@ function rows(page, pattern) {
 }
 
 function methods(page) {
-  const part = page.slice(page.indexOf("## Methods"), page.indexOf("### A fix"));
+  const begin = page.indexOf("## Methods");
+  const part = page.slice(begin, page.indexOf("\n### ", begin));
   return rows(part, /^\| `([a-z.]+)` \| .*$/gm).map(([name]) => name);
 }
 
@@ -64,9 +63,7 @@ function table(name, sentence, lines) {
 }
 
 function named(name, def) {
-  const optional = LEFT_OUT_WHEN_EMPTY[name] ?? [];
-  const required = def.required?.filter((key) => !optional.includes(key));
-  return `${doc(def.description ?? `${name}.`, "")}export type ${name} = ${type({ ...def, ...(required && { required }) }, "")};\n`.replace("= \n", "=\n");
+  return `${doc(def.description ?? `${name}.`, "")}export type ${name} = ${type(def, "")};\n`.replace("= \n", "=\n");
 }
 
 /** A schema as a type. */
@@ -100,9 +97,10 @@ function merged(one, shared) {
 }
 
 function object({ properties = {}, required = [] }, indent) {
+  if (Object.keys(properties).length === 0) return "Record<string, never>";
   const inner = `${indent}  `;
   const fields = Object.entries(properties).map(([name, field]) =>
-    `${doc(field.description, inner)}${inner}${name}${required.includes(name) ? "" : "?"}: ${type(field, inner).trim()};`);
+    `${doc(field.description, inner)}${inner}${/^\w+$/.test(name) ? name : `"${name}"`}${required.includes(name) ? "" : "?"}: ${type(field, inner).trim()};`);
   return `{\n${fields.join("\n")}\n${indent}}`;
 }
 

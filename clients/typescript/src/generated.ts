@@ -1,6 +1,50 @@
 // What goes over the wire, generated from docs/protocol.schema.json and docs/protocol.md by scripts/generate.mjs:
 // do not edit, run `npm run generate`. Promise: a test fails when this file is not what the documents say.
 
+/** `quest.answer`: whether it was right. */
+export type Answered =
+  /** It was. */
+  | {
+    correct: true;
+  }
+  /** It was not: how many tries are left, and from when another is taken if none is. */
+  | {
+    correct: false;
+    tries_left: number;
+    wait_until: Timestamp | null;
+  };
+
+/** `board:<quest>`: the scores. */
+export type BoardLive = {
+  /** Which quest. */
+  quest: Id;
+  /** Most points first, 100 at most. */
+  rows: Array<BoardLiveRow>;
+  /** Other nodes may know more, or newer: there only when it is so. */
+  stale?: boolean;
+};
+
+/** A team on a board. */
+export type BoardLiveRow = {
+  /** Its name. */
+  name: string;
+  /** Its points in this quest. */
+  points: number;
+  /** Which team. */
+  team: Id;
+};
+
+/** `data` of connect, where the token has no such claim; what is of another type is passed over. */
+export type ConnectData = {
+  /** A language tag, such as `fi`. */
+  lang?: string | null;
+  /** The player's name for people: its first 60 characters count. */
+  name?: string | null;
+};
+
+/** It is done; there is nothing more to say. */
+export type Empty = Record<string, never>;
+
 /** Why a run ended unfinished. */
 export type EndReason =
   /** The time limit. */
@@ -34,6 +78,28 @@ export type Evidence = {
   threshold?: number | null;
 };
 
+/** A fix as the wire bears it: `data` of fix. */
+export type FixData = {
+  /** Metres around it that hold the true place with 68 %; 25 if missing. */
+  acc?: number | null;
+  /** Metres above the ellipsoid. */
+  alt?: number | null;
+  /** Degrees from north; negative means unknown. */
+  heading?: number | null;
+  /** Degrees north, WGS84. */
+  lat: number;
+  /** Degrees east, WGS84. */
+  lon: number;
+  /** The phone says that another app made this up. */
+  mock?: boolean | null;
+  /** Rises with each fix of this device; makes repeats harmless. */
+  seq?: number | null;
+  /** Metres a second; negative means unknown. */
+  speed?: number | null;
+  /** The device's time, in milliseconds since 1970; the server's if missing. */
+  t?: number | null;
+};
+
 /** What became of fixes. */
 export type FixReply = {
   /** How many were taken. */
@@ -48,6 +114,18 @@ export type FixReply = {
   seq?: number | null;
 };
 
+/** `data` of fixes. */
+export type FixesData = {
+  /** 1 to 100, oldest first. */
+  fixes: Array<FixData>;
+};
+
+/** `quest.hint`: it comes as a notice. */
+export type HintBought = {
+  /** Points that it took off the step's; 0 if the team had it already. */
+  cost: number;
+};
+
 /** Id. */
 export type Id = string;
 
@@ -55,8 +133,26 @@ export type Id = string;
 export type IgnoredFix = {
   /** Its place in the batch, from 0. */
   index: number;
-  /** A stable reason code such as `late`, `repeated`, `held`, `teleport`. */
-  reason: string;
+  /** Why. */
+  reason: WhyIgnored;
+};
+
+/** `team.create` and `team.join`: the team that you are in now. */
+export type Joined = {
+  /** What a friend must say to join. */
+  invite: string;
+  /** Its name. */
+  name: string;
+  /** Its id. */
+  team: Id;
+};
+
+/** A member of a team. */
+export type MemberView = {
+  /** The player's name for people. */
+  name: string;
+  /** Who. */
+  player: Id;
 };
 
 /** A length in metres; finite. */
@@ -109,7 +205,7 @@ export type Notice =
   }
   /** Your team has started. */
   | {
-    ends_at?: Timestamp | null;
+    ends_at: Timestamp | null;
     quest: Id;
     title: string;
     type: "quest.started";
@@ -263,6 +359,12 @@ export type Notice =
     at: Timestamp;
   };
 
+/** `quest.photo`: what becomes of it. */
+export type PhotoTaken = {
+  /** An operator will look at it. */
+  review: Review;
+};
+
 /** A place as a player sees it. */
 export type PlaceView = {
   /** Its name in the quest. */
@@ -271,6 +373,20 @@ export type PlaceView = {
   name: string;
   /** Its shape: GeoJSON geometry; a circle is a `Point` with `radius`. */
   outline: unknown;
+};
+
+/** A live player on the operator's map, or a team-mate who shares. Never logged, never stored. */
+export type PlayerDot = {
+  /** Accuracy, metres. */
+  acc: number;
+  /** Who. */
+  id: Id;
+  /** Latitude, degrees. */
+  lat: number;
+  /** Longitude, degrees. */
+  lon: number;
+  /** Team, if any. */
+  team: Id | null;
 };
 
 /** `data` of quest.start and quest.leave. */
@@ -290,6 +406,28 @@ export type Refusal = {
   /** Whether the same call may succeed later. */
   temporary?: boolean;
 };
+
+/** What each command is answered. */
+export type Replies = {
+  "profile.set": Empty;
+  "quest.answer": Answered;
+  "quest.choose": Empty;
+  "quest.hint": HintBought;
+  "quest.leave": Empty;
+  "quest.photo": PhotoTaken;
+  "quest.scan": Empty;
+  "quest.start": Started;
+  "team.create": Joined;
+  "team.join": Joined;
+  "team.leave": Empty;
+  "team.say": Empty;
+  "team.share": Empty;
+};
+
+/** How a photo stands. */
+export type Review =
+  /** Nobody has looked yet. */
+  | "pending";
 
 /** A ring around a place that was crossed: a word for the app ("warm"), nothing that is kept. */
 export type RingCrossed = {
@@ -318,6 +456,64 @@ export type Roam = {
   lon: number;
   /** Metres; below 200 no phone watches it reliably, so stay awake. */
   radius: number;
+};
+
+/** A run of a quest as its player sees it. */
+export type RunView = {
+  /** Steps that are done. */
+  done: Array<Id>;
+  /** When its time is over, if that is limited. */
+  ends_at: Timestamp | null;
+  /** Open steps whose photo waits for an operator. */
+  in_review: Array<Id>;
+  /** Steps that can be done now. */
+  open: Array<StepView>;
+  /** Whether it is over. */
+  over: boolean;
+  /** Places that the player may know. */
+  places: Array<PlaceView>;
+  /** Which quest. */
+  quest: Id;
+  /** Open steps whose own part is done; the team needs more. */
+  reached: Array<Id>;
+  /** Whose run it is. */
+  team: Id;
+  /** Its title. */
+  title: string;
+  /** The version that is played. */
+  version: number;
+};
+
+/** `quest.start`: the run has begun. */
+export type Started = {
+  /** When its time is over, if that is limited. */
+  ends_at: Timestamp | null;
+  /** Which quest. */
+  quest: Id;
+  /** The version that is played. */
+  version: number;
+};
+
+/** All that a player may know now: the reply of `state.get`. */
+export type StateView = {
+  /** Badges. */
+  badges: Array<Id>;
+  /** Regions that the player is in, of those that the player may know. */
+  inside: Array<Id>;
+  /** The language of what the player is told. */
+  lang: string;
+  /** The player's name for people. */
+  name: string;
+  /** The last notice that is contained in this. */
+  offset: number;
+  /** Whose. */
+  player: Id;
+  /** Points of all quests. */
+  points: number;
+  /** Runs of quests, also those that are over. */
+  runs: Array<RunView>;
+  /** The player's team, if any. */
+  team: TeamView | null;
 };
 
 /** `data` of the calls that act on a step; exactly the field that the method names must be there. */
@@ -382,6 +578,40 @@ export type TeamData = {
   text?: string | null;
 };
 
+/** `team:<id>`: where the members are who share. */
+export type TeamLive = {
+  /** Those who share, and whose session has sent a position. */
+  members: Array<PlayerDot>;
+  /** Other nodes may know more, or newer: there only when it is so. */
+  stale?: boolean;
+  /** Which team. */
+  team: Id;
+};
+
+/** A run as its team sees it. */
+export type TeamRunView = {
+  /** Whether it is over. */
+  over: boolean;
+  /** The team's points in it. */
+  points: number;
+  /** Which quest. */
+  quest: Id;
+};
+
+/** A team as its members see it. */
+export type TeamView = {
+  /** Its id. */
+  id: Id;
+  /** What a friend must say to join. */
+  invite: string;
+  /** Who is in it. */
+  members: Array<MemberView>;
+  /** Its name. */
+  name: string;
+  /** What it plays and has played. */
+  runs: Array<TeamRunView>;
+};
+
 /** A point in time: milliseconds since 1970-01-01 UTC. */
 export type Timestamp = number;
 
@@ -418,6 +648,23 @@ export type WakeData = {
   /** How many circles the phone can watch, 1 to 100; 20 if missing. The roam circle counts. */
   max?: number | null;
 };
+
+/** Why a fix counted for nothing. The codes are stable; new ones may come. */
+export type WhyIgnored =
+  /** It is malformed, or out of range. */
+  | "bad_fix"
+  /** Its time is more than 30 seconds ahead of the server's. */
+  | "future"
+  /** It is more than 10 minutes old, or older than one that has counted. */
+  | "late"
+  /** Its number is new, and its time is not later than that of the one before. */
+  | "not_rising"
+  /** Nothing moves like that; it counts once a second one agrees. */
+  | "teleport"
+  /** Neither its accuracy nor any walk explains the step; it counts once a second one agrees. */
+  | "jump"
+  /** Another rule wants a second one that agrees. */
+  | "held";
 
 /** Every refusal of the server by its code: its name, and whether the same call may succeed later. */
 export const REFUSALS = {
@@ -505,8 +752,8 @@ export const REFUSALS = {
 export const CLOSES = {
   /** The peer broke the WebSocket protocol. */
   1002: { reason: "protocol error", comeBack: true },
-  /** A binary frame on the JSON protocol. */
-  1003: { reason: "text frames only", comeBack: true },
+  /** A binary frame on the JSON form, or a text frame on the Protobuf form. */
+  1003: { reason: "wrong kind of frame", comeBack: true },
   /** Text that is not UTF-8. */
   1007: { reason: "invalid utf-8", comeBack: true },
   /** A message that was begun and is not whole after the deadline. */

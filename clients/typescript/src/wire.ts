@@ -1,9 +1,13 @@
-// What goes over the wire and is not in the schema: fixes, the state, replies of commands, live channels.
+// What an app says and hears, in the words of the schema: generated.ts has the types, this file ties them to calls.
 //
-// Written by hand after docs/protocol.md and the server's own views. Promise: the tests hold these against a running
-// server; what the schema does have comes from generated.ts, and commands take their fields from there.
+// A fix is written by hand, since this client numbers fixes itself and takes what browsers say. Promise: the tests hold
+// these against a running server.
 
-import type { Id, Notice, PlaceView, QuestData, StepData, StepView, TeamData, Timestamp } from "./generated.js";
+import type {
+  BoardLive, Notice, QuestData, Replies, RunView, StateView, StepData, TeamData, TeamLive, TeamView, Timestamp,
+} from "./generated.js";
+
+export type { BoardLive, TeamLive };
 
 /** Where a phone is, as its location service says it; `null` where it says nothing, as browsers do. */
 export interface Fix {
@@ -29,91 +33,31 @@ export interface Fix {
 export type NoticeOf<Type extends Notice["type"]> = Extract<Notice, { type: Type }>;
 
 /** All that a player may know now: the reply of `state.get`. */
-export interface State {
-  player: Id;
-  name: string;
-  lang: string;
-  points: number;
-  badges: Id[];
-  /** Regions that the player is in. */
-  inside: Id[];
-  runs: Run[];
-  /** The player's team, if any. */
-  team: Team | null;
-  /** The last notice that is contained in this. */
-  offset: number;
-}
-
+export type State = StateView;
 /** A run of a quest as its player sees it. */
-export interface Run {
-  quest: Id;
-  version: number;
-  title: string;
-  team: Id;
-  /** When its time is over, if that is limited. */
-  ends_at: Timestamp | null;
-  over: boolean;
-  /** Steps that can be done now. */
-  open: StepView[];
-  done: Id[];
-  /** Open steps whose own part is done; the team needs more. */
-  reached: Id[];
-  /** Open steps whose photo waits for an operator. */
-  in_review: Id[];
-  /** Places that the player may know. */
-  places: PlaceView[];
-}
-
+export type Run = RunView;
 /** A team as its members see it. */
-export interface Team {
-  id: Id;
-  name: string;
-  /** What a friend must say to join. */
-  invite: string;
-  members: Array<{ player: Id; name: string }>;
-  runs: Array<{ quest: Id; points: number; over: boolean }>;
-}
-
-/** `team:<id>`: where team-mates are who share it. */
-export interface TeamLive {
-  team: Id;
-  members: Array<{ id: Id; team: Id | null; lon: number; lat: number; acc: number }>;
-  /** The node that knows better cannot be reached: this is what was last heard. */
-  stale?: boolean;
-}
-
-/** `board:<quest>`: the scores, most points first. */
-export interface BoardLive {
-  quest: Id;
-  rows: Array<{ team: Id; name: string; points: number }>;
-  /** The node that knows better cannot be reached: this is what was last heard. */
-  stale?: boolean;
-}
+export type Team = TeamView;
 
 /** Fields of the schema's `Data` that this method must have. */
 type Must<Data, Field extends keyof Data> = { [F in Field]-?: NonNullable<Data[F]> };
 /** Fields of the schema's `Data` that this method may have. */
 type May<Data, Field extends keyof Data> = { [F in Field]?: NonNullable<Data[F]> };
 type OnStep<Field extends keyof StepData> = Must<StepData, "quest" | "step" | Field>;
-/** A reply that says no more than that it is done. */
-type Done = Record<string, never>;
 
 /** The commands: what each takes, less its `cmd`, and what it is answered. */
 export interface Commands {
-  "quest.start": { data: Must<QuestData, "quest">; reply: { quest: Id; version: number; ends_at: Timestamp | null } };
-  "quest.leave": { data: Must<QuestData, "quest">; reply: Done };
-  "quest.answer": {
-    data: OnStep<"text">;
-    reply: { correct: true } | { correct: false; tries_left: number; wait_until: Timestamp | null };
-  };
-  "quest.scan": { data: OnStep<"code">; reply: Done };
-  "quest.choose": { data: OnStep<"option">; reply: Done };
-  "quest.photo": { data: OnStep<"photo">; reply: { review?: "pending" } };
-  "quest.hint": { data: OnStep<"hint">; reply: { cost: number } };
-  "team.create": { data: Must<TeamData, "name">; reply: { team: Id; name: string; invite: string } };
-  "team.join": { data: Must<TeamData, "code">; reply: { team: Id; name: string; invite: string } };
-  "team.leave": { data: Record<string, never>; reply: Done };
-  "team.say": { data: Must<TeamData, "text">; reply: Done };
-  "team.share": { data: Must<TeamData, "on">; reply: Done };
-  "profile.set": { data: May<TeamData, "name" | "lang">; reply: Done };
+  "quest.start": { data: Must<QuestData, "quest">; reply: Replies["quest.start"] };
+  "quest.leave": { data: Must<QuestData, "quest">; reply: Replies["quest.leave"] };
+  "quest.answer": { data: OnStep<"text">; reply: Replies["quest.answer"] };
+  "quest.scan": { data: OnStep<"code">; reply: Replies["quest.scan"] };
+  "quest.choose": { data: OnStep<"option">; reply: Replies["quest.choose"] };
+  "quest.photo": { data: OnStep<"photo">; reply: Replies["quest.photo"] };
+  "quest.hint": { data: OnStep<"hint">; reply: Replies["quest.hint"] };
+  "team.create": { data: Must<TeamData, "name">; reply: Replies["team.create"] };
+  "team.join": { data: Must<TeamData, "code">; reply: Replies["team.join"] };
+  "team.leave": { data: Record<string, never>; reply: Replies["team.leave"] };
+  "team.say": { data: Must<TeamData, "text">; reply: Replies["team.say"] };
+  "team.share": { data: Must<TeamData, "on">; reply: Replies["team.share"] };
+  "profile.set": { data: May<TeamData, "name" | "lang">; reply: Replies["profile.set"] };
 }
