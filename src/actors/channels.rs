@@ -1,4 +1,4 @@
-//! Live channels: team-mates and boards. What they bear is the present, at most once a second, and may be dropped;
+//! Live channels: team-mates, the window of a map, and boards. What they bear is the present, at most once a second, and may be dropped;
 //! what must not be lost is a notice in the player's own stream.
 //!
 //! A member of a cluster shows what other nodes have told beside what it knows itself, and says `stale` where there may
@@ -8,10 +8,11 @@
 //! many listen.
 
 use crate::actors::cards::PlayerDot;
-use crate::actors::contract::{BoardLive, BoardLiveRow, Push, Sink, TeamLive};
+use crate::actors::contract::{BoardLive, BoardLiveRow, MapLive, Push, Sink, TeamLive};
 use crate::actors::elsewhere::{Elsewhere, Told};
 use crate::actors::overview::OverviewBoard;
 use crate::actors::positions::Positions;
+use crate::actors::viewport::Viewport;
 use crate::ids::{PlayerId, QuestId, TeamId};
 use crate::quest::guidance::Guidance;
 use crate::quest::refusal::Refusal;
@@ -33,24 +34,43 @@ pub(super) const BOARD_ROWS: usize = 100;
 pub enum Channel {
     /// `team:<id>`: where members are who share, for members.
     Team(TeamId),
+    /// `map:<window>`: those of them who are in a window of the map; each team sees its own.
+    Map(TeamId, Viewport),
     /// `board:<quest>`: the scores.
     Board(QuestId),
 }
 
 impl Channel {
-    /// By its name on the wire.
-    pub fn parse(name: &str) -> Option<Self> {
-        let (kind, id) = name.split_once(':')?;
-        match kind {
-            "team" => TeamId::new(id).ok().map(Self::Team),
-            "board" => QuestId::new(id).ok().map(Self::Board),
+    /// By its name on the wire, for a member of a team, or of none.
+    pub fn parse(name: &str, team: Option<&TeamId>) -> Result<Self, Refusal> {
+        let known = name.split_once(':').and_then(|(kind, id)| match kind {
+            "team" => TeamId::new(id).ok().map(|team| Ok(Self::Team(team))),
+            "board" => QuestId::new(id).ok().map(|quest| Ok(Self::Board(quest))),
+            "map" => Viewport::parse(id).map(|window| match team {
+                Some(team) => Ok(Self::Map(team.clone(), window)),
+                None => Err(Refusal::no_team("a map shows team-mates who share: join a team first")),
+            }),
             _ => None,
+        });
+        known.unwrap_or_else(|| {
+            Err(Refusal::unknown_channel(
+                "live channels are team:<your team>, map:<west>,<south>,<east>,<north> and board:<quest>",
+            ))
+        })
+    }
+
+    /// The team whose members alone may listen.
+    fn team(&self) -> Option<&TeamId> {
+        match self {
+            Self::Team(team) | Self::Map(team, _) => Some(team),
+            Self::Board(_) => None,
         }
     }
 
     fn name(&self) -> String {
         match self {
             Self::Team(team) => format!("team:{team}"),
+            Self::Map(_, window) => format!("map:{window}"),
             Self::Board(quest) => format!("board:{quest}"),
         }
     }
@@ -94,7 +114,7 @@ impl Channels {
         let (mut boards, mut teams) = (BTreeSet::new(), BTreeSet::new());
         for channel in self.lock().keys() {
             match channel {
-                Channel::Team(team) => _ = teams.insert(team.clone()),
+                Channel::Team(team) | Channel::Map(team, _) => _ = teams.insert(team.clone()),
                 Channel::Board(quest) => _ = boards.insert(quest.clone()),
             }
         }
@@ -134,9 +154,9 @@ impl Channels {
         if names.is_empty() {
             return;
         }
-        let mut mates = self.positions.by_team();
+        let mates = self.positions.by_team();
         for channel in names {
-            let now = self.content(&channel, |team| mates.remove(team).unwrap_or_default());
+            let now = self.content(&channel, |team| mates.get(team).cloned().unwrap_or_default());
             let mut channels = self.lock();
             let Some(audience) = channels.get_mut(&channel) else { continue };
             if audience.last.as_ref() == Some(&now) {
@@ -161,16 +181,16 @@ impl Channels {
     }
 
     fn keep(&self, team: &TeamId, stays: impl Fn(&PlayerId) -> bool) {
-        let channel = Channel::Team(team.clone());
         let mut channels = self.lock();
-        let Some(audience) = channels.get_mut(&channel) else { return };
-        audience.listeners.retain(|player, sink| {
-            let stays = stays(player);
-            if !stays {
-                sink.push(Push::Unsubscribed { channel: channel.name() });
-            }
-            stays
-        });
+        for (channel, audience) in channels.iter_mut().filter(|(channel, _)| channel.team() == Some(team)) {
+            audience.listeners.retain(|player, sink| {
+                let stays = stays(player);
+                if !stays {
+                    sink.push(Push::Unsubscribed { channel: channel.name() });
+                }
+                stays
+            });
+        }
     }
 
     fn content(&self, channel: &Channel, mates: impl FnOnce(&TeamId) -> Vec<PlayerDot>) -> Value {
@@ -178,6 +198,11 @@ impl Channels {
             Channel::Team(team) => {
                 let (members, stale) = self.mates(team, mates(team));
                 json!(TeamLive { team: team.clone(), members, stale })
+            }
+            Channel::Map(team, window) => {
+                let (mut players, stale) = self.mates(team, mates(team));
+                players.retain(|dot| window.shows(dot.lon, dot.lat));
+                json!(MapLive { players, stale })
             }
             Channel::Board(quest) => {
                 let (rows, stale) = self.board(quest);
@@ -241,10 +266,10 @@ pub async fn run(channels: Arc<Channels>, stop: CancellationToken) {
 
 /// Whether a player may listen to a channel.
 pub fn may_listen(channel: &Channel, guidance: &Guidance) -> Result<(), Refusal> {
-    match channel {
-        Channel::Team(team) if guidance.team.as_ref() != Some(team) => {
+    match channel.team() {
+        Some(team) if guidance.team.as_ref() != Some(team) => {
             Err(Refusal::permission_denied("this is not your team; join it first"))
         }
-        Channel::Team(_) | Channel::Board(_) => Ok(()),
+        _ => Ok(()),
     }
 }

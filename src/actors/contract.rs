@@ -89,6 +89,16 @@ pub struct TeamLive {
     pub stale: bool,
 }
 
+/// `map:<west>,<south>,<east>,<north>`: who is in that window, of those who share with the player.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct MapLive {
+    /// Team-mates who share, and the player, in the window; the newest position of each.
+    pub players: Vec<PlayerDot>,
+    /// Other nodes may know more, or newer: there only when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
 /// `board:<quest>`: the scores.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct BoardLive {

@@ -302,8 +302,7 @@ impl Session {
 
     /// Subscribes to a live channel; `Ok` bears its present content.
     pub async fn subscribe(&self, channel: &str) -> Result<Value, Refusal> {
-        let unknown = || Refusal::unknown_channel("live channels are team:<your team> and board:<quest>");
-        let channel = Channel::parse(channel).ok_or_else(unknown)?;
+        let channel = Channel::parse(channel, self.guidance.load().team.as_ref())?;
         channels::may_listen(&channel, &self.guidance.load())?;
         let content = self.node.channels.subscribe(&self.player, channel.clone(), &self.sink)?;
         // Whoever leaves the team just now is taken off its channel when the session hears of it: before, or after.
@@ -313,7 +312,8 @@ impl Session {
 
     /// Ends a subscription; unknown ones are no error.
     pub fn unsubscribe(&self, channel: &str) {
-        if let Some(channel) = Channel::parse(channel) {
+        // Those of a team that was left have ended by themselves.
+        if let Ok(channel) = Channel::parse(channel, self.guidance.load().team.as_ref()) {
             self.unsubscribe_from(&channel);
         }
     }

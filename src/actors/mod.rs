@@ -43,5 +43,6 @@ pub mod shards;
 pub mod start;
 pub mod supervisor;
 pub mod survey;
+pub mod viewport;
 pub mod wake;
 pub mod world;

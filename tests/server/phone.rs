@@ -194,6 +194,14 @@ impl Phone {
         }
     }
 
+    /// A subscription that must be refused.
+    pub async fn refused_channel(&self, channel: &str) -> Refused {
+        match self.client.subscribe(channel).await {
+            Err(ClientError::Rpc { code, message, temporary }) => (code, message, temporary),
+            other => panic!("{}: {channel} was to be refused, not {other:?}", self.player),
+        }
+    }
+
     /// A command under a new id.
     pub async fn act(&mut self, method: &str, mut data: Value) -> Value {
         self.commands += 1;

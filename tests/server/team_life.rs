@@ -86,6 +86,22 @@ async fn a_lone_player_needs_no_team_and_may_give_up_and_start_again() {
     server.end().await;
 }
 
+/// Bo stands at the gate and shares; Cy is in no team.
+async fn maps_show_mates_in_their_window(ada: &Phone, bo: &Phone, cy: &Phone) {
+    let shown = |reply: &Value| {
+        let players = reply["data"]["players"].as_array().expect("a list");
+        players.iter().map(|dot| dot["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let (around, beside) = ("map:24.9,60.1,25.0,60.2", "map:25.0,60.1,25.1,60.2");
+    assert_eq!(shown(&ada.client.subscribe(around).await.expect("a window")), ["bo"]);
+    assert_eq!(shown(&ada.client.subscribe(beside).await.expect("a window")), [""; 0]);
+    let (code, ..) = cy.refused_channel(around).await;
+    assert_eq!(code, 1301, "who is in no team sees nobody");
+    let (code, ..) = ada.refused_channel("map:25,60.2,25.1,60.1").await;
+    assert_eq!(code, 102, "south of its own south");
+    bo.client.subscribe(around).await.expect("a window");
+}
+
 /// Two who share a team and its channel.
 async fn listeners(server: &TestServer) -> (Phone, Phone, String) {
     let (mut ada, mut bo) = (server.phone("ada").await, server.phone("bo").await);
@@ -121,6 +137,7 @@ async fn team_mates_see_each_other_until_one_says_no() {
     let cy = server.phone("cy").await;
     let stranger = cy.client.subscribe(&channel).await.expect_err("no member");
     assert!(stranger.to_string().contains("103"), "{stranger}");
+    maps_show_mates_in_their_window(&ada, &bo, &cy).await;
     bo.act("team.leave", json!({})).await;
     ada.expect_live(&channel, |content| members(content).is_empty()).await;
     let left = bo.client.subscribe(&channel).await.expect_err("no member any more");
@@ -129,21 +146,31 @@ async fn team_mates_see_each_other_until_one_says_no() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_leaves_a_team_is_taken_off_its_channel() {
+async fn who_leaves_a_team_is_taken_off_its_channels() {
     let server = TestServer::start(quick()).await;
     let (mut ada, _bo, channel) = listeners(&server).await;
     // Bo again, by hand, to see the push that ends a subscription.
     let mut bo = Raw::connected(server.addr(), &server.token("bo")).await;
     bo.send(&text(&json!({ "id": 2, "subscribe": { "channel": channel } }).to_string())).await;
     assert!(bo.reply(2).await["subscribe"].is_object());
+    let map = "map:24,60,25,61";
+    bo.send(&text(&json!({ "id": 4, "subscribe": { "channel": map } }).to_string())).await;
+    assert!(bo.reply(4).await["subscribe"].is_object());
     bo.send(&text(&json!({ "id": 3, "rpc": { "method": "team.leave", "data": {} } }).to_string())).await;
-    let told = eventually("the subscription ends", async || match bo.heard().await {
-        Heard::Text(text) => text.lines().find(|line| line.contains("unsubscribe")).map(str::to_owned).ok_or(text),
+    let mut ended = Vec::new();
+    eventually("both subscriptions end", async || match bo.heard().await {
+        Heard::Text(text) => {
+            for line in text.lines().filter(|line| line.contains("unsubscribe")) {
+                let told: Value = serde_json::from_str(line).expect("JSON");
+                ended.push(told["push"]["channel"].as_str().expect("a name").to_owned());
+            }
+            if ended.len() == 2 { Ok(()) } else { Err(text) }
+        }
         other => panic!("{other:?}"),
     })
     .await;
-    let told: Value = serde_json::from_str(&told).expect("JSON");
-    assert_eq!(told["push"]["channel"], channel, "{told}");
+    ended.sort();
+    assert_eq!(ended, [map, &channel]);
     ada.expect(json!({ "type": "team.member", "player": "bo", "present": false })).await;
     server.end().await;
 }

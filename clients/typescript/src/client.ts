@@ -14,7 +14,7 @@ import { type Begun, type Connection, Line } from "./line.js";
 import { Live } from "./live.js";
 import { Notices, type Resync } from "./notices.js";
 import { type FixesReport, Sender } from "./sender.js";
-import type { BoardLive, Commands, Fix, NoticeOf, State, TeamLive } from "./wire.js";
+import type { BoardLive, Commands, Fix, MapLive, NoticeOf, State, TeamLive } from "./wire.js";
 
 /** How long a call may wait for its outcome unless it says otherwise. */
 const DEADLINE_MS = 60_000;
@@ -160,6 +160,11 @@ export class Waystone {
   /** Where the members of the player's team are. Open it when `team.joined` or `resync` has told of the team. */
   team(id: string): Live<TeamLive> {
     return this.#channel<TeamLive>(`team:${id}`);
+  }
+
+  /** Who of those is in a window of the map, in degrees; west is greater than east across the antimeridian. */
+  map(west: number, south: number, east: number, north: number): Live<MapLive> {
+    return this.#channel<MapLive>(`map:${[west, south, east, north].map((edge) => edge.toFixed(6)).join(",")}`);
   }
 
   /** The scores of a quest. */

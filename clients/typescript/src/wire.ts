@@ -4,10 +4,10 @@
 // these against a running server.
 
 import type {
-  BoardLive, Notice, QuestData, Replies, RunView, StateView, StepData, TeamData, TeamLive, TeamView, Timestamp,
+  BoardLive, MapLive, Notice, QuestData, Replies, RunView, StateView, StepData, TeamData, TeamLive, TeamView, Timestamp,
 } from "./generated.js";
 
-export type { BoardLive, TeamLive };
+export type { BoardLive, MapLive, TeamLive };
 
 /** Where a phone is, as its location service says it; `null` where it says nothing, as browsers do. */
 export interface Fix {
