@@ -62,7 +62,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["persist"]),
     ("redis", &["persist"]),
     ("tonic", &["links"]),
-    ("prost", &["links"]),
+    ("prost", &["links", "net"]),
     ("tokio_rustls", &["links", "net"]),
     ("rcgen", &["links", "net"]),
     ("tokio_tungstenite", &["net"]),

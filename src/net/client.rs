@@ -1,14 +1,16 @@
-//! The reference client: the Centrifuge client protocol in its JSON form over one WebSocket.
+//! The reference client: the Centrifuge client protocol over one WebSocket, in JSON or Protobuf.
 //!
 //! The demo, the replay, the tests and the load test speak to a server through it, as any stock SDK does.
 //! [`Client`] is one connection and ends with it; [`Link`] reconnects and recovers. Promise: every call has a
 //! deadline, every queue a bound, and nothing keeps running once the last clone is dropped.
 
+mod binary;
 mod codec;
 mod connection;
 mod link;
 mod trust;
 
+pub use super::protocol::Form;
 pub use codec::{Connected, Publication, Resume, Subscribed};
 pub use link::{Link, LinkEvent, Repeat, TokenFn};
 pub use trust::Trust;
@@ -154,6 +156,7 @@ struct Inner {
     permits: Semaphore,
     next_id: AtomicU32,
     closed: Arc<OnceLock<Closed>>,
+    form: Form,
     task: AbortHandle,
 }
 
@@ -164,9 +167,9 @@ impl Drop for Inner {
 }
 
 impl Client {
-    /// Connects, names the player by `token`, and asks for what was missed since `resume`.
+    /// Connects in JSON, names the player by `token`, and asks for what was missed since `resume`.
     pub async fn connect(url: &str, token: &str, resume: Option<Resume>) -> Result<(Self, Connected), ClientError> {
-        Self::connect_trusting(None, url, token, resume).await
+        Self::connect_by(Form::Json, None, url, token, resume).await
     }
 
     /// The same, also by TLS, with a server whose certificate is trusted.
@@ -176,17 +179,37 @@ impl Client {
         token: &str,
         resume: Option<Resume>,
     ) -> Result<(Self, Connected), ClientError> {
+        Self::connect_by(Form::Json, trust, url, token, resume).await
+    }
+
+    /// The same in either form.
+    pub async fn connect_in(
+        form: Form,
+        url: &str,
+        token: &str,
+        resume: Option<Resume>,
+    ) -> Result<(Self, Connected), ClientError> {
+        Self::connect_by(form, None, url, token, resume).await
+    }
+
+    async fn connect_by(
+        form: Form,
+        trust: Option<&Trust>,
+        url: &str,
+        token: &str,
+        resume: Option<Resume>,
+    ) -> Result<(Self, Connected), ClientError> {
         let channel =
             if resume.is_some() { codec::own_channel(token).ok_or(ClientError::Token)? } else { String::new() };
-        let first = codec::connect(token, resume.as_ref().map(|resume| (channel.as_str(), resume)));
-        let opening = connection::open(url, first, trust);
+        let first = codec::connect(form, token, resume.as_ref().map(|resume| (channel.as_str(), resume)));
+        let opening = connection::open(url, form, first, trust);
         let (wire, connected) = tokio::time::timeout(DEADLINE, opening)
             .await
             .map_err(|_| ClientError::Deadline { what: "connect".to_owned(), after: DEADLINE })??;
-        Ok((Self::run(wire, &connected), connected))
+        Ok((Self::run(form, wire, &connected), connected))
     }
 
-    fn run(wire: Wire, connected: &Connected) -> Self {
+    fn run(form: Form, wire: Wire, connected: &Connected) -> Self {
         // A command waits here only while the socket is full; calls in flight are bounded by the permits anyway.
         let (commands, queued) = mpsc::channel(IN_FLIGHT_MAX);
         let (push, pushes) = mpsc::channel(PUSHES_MAX);
@@ -205,7 +228,8 @@ impl Client {
         let permits = Semaphore::new(IN_FLIGHT_MAX);
         let next_id = AtomicU32::new(codec::CONNECT_ID + 1);
         let pushes = tokio::sync::Mutex::new(pushes);
-        let inner = Inner { commands, pushes, ended_told: OnceLock::new(), pending, permits, next_id, closed, task };
+        let ended_told = OnceLock::new();
+        let inner = Inner { commands, pushes, ended_told, pending, permits, next_id, closed, form, task };
         Self { inner: Arc::new(inner) }
     }
 
@@ -216,17 +240,17 @@ impl Client {
 
     /// Calls a method and waits for its reply, at most `deadline`.
     pub async fn rpc_within(&self, method: &str, data: Value, deadline: Duration) -> Result<Value, ClientError> {
-        self.call(method, deadline, |id| codec::rpc(id, method, &data)).await
+        self.call(method, deadline, |id| codec::rpc(self.inner.form, id, method, &data)).await
     }
 
     /// Subscribes to a channel and returns the reply's body; publications come by [`Self::next_push`].
     pub async fn subscribe(&self, channel: &str) -> Result<Value, ClientError> {
-        self.call("subscribe", DEADLINE, |id| codec::subscribe(id, channel)).await
+        self.call("subscribe", DEADLINE, |id| codec::subscribe(self.inner.form, id, channel)).await
     }
 
     /// Sends without waiting for a reply; Ok means queued, not received.
     pub async fn send(&self, data: Value) -> Result<(), ClientError> {
-        let queued = self.inner.commands.send(Outgoing::Text(codec::send(&data)));
+        let queued = self.inner.commands.send(Outgoing::Line(codec::send(self.inner.form, &data)));
         match tokio::time::timeout(DEADLINE, queued).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.closed_error()),
@@ -270,14 +294,14 @@ impl Client {
         &self,
         what: &str,
         deadline: Duration,
-        command: impl FnOnce(u32) -> String,
+        command: impl FnOnce(u32) -> Vec<u8>,
     ) -> Result<Value, ClientError> {
         let exchange = async {
             // Neither fails while the connection lives.
             let _permit = self.inner.permits.acquire().await.map_err(|_| self.closed_error())?;
             let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
             let reply = self.inner.pending.expect(id).ok_or_else(|| self.closed_error())?;
-            let queued = self.inner.commands.send(Outgoing::Text(command(id))).await;
+            let queued = self.inner.commands.send(Outgoing::Line(command(id))).await;
             queued.map_err(|_| self.closed_error())?;
             match reply.arrived().await {
                 Some(Ok(Body::Value(value))) => Ok(value),
@@ -307,5 +331,7 @@ impl Client {
     }
 }
 
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod tests;

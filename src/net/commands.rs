@@ -13,9 +13,7 @@ use super::limits::Bucket;
 use super::listener::Edge;
 use super::metrics::Limited;
 use super::outbound::Outbound;
-use super::protocol::{
-    self, ChannelRequest, Command, ConnectRequest, Greeting, RefreshRequest, RpcRequest, SendData,
-};
+use super::protocol::{self, Ask, Bearer, Command, ConnectRequest, Form, Greeting, NotAProtocol, SendData};
 use super::wake;
 use crate::actors::contract::{FixReply, Hello, Sink};
 use crate::actors::game::Session;
@@ -26,7 +24,6 @@ use crate::units::Timestamp;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::FuturesUnordered;
-use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,16 +81,16 @@ struct FixJob {
 
 /// What a call that was under way leaves to be written.
 enum Done {
-    Reply(String),
-    Fixes(Option<String>),
+    Reply(Vec<u8>),
+    Fixes(Option<Vec<u8>>),
 }
 
 impl Desk {
-    pub(super) fn new(edge: Arc<Edge>) -> Self {
+    pub(super) fn new(edge: Arc<Edge>, form: Form) -> Self {
         let now = Instant::now();
         Self {
             edge,
-            out: Arc::default(),
+            out: Arc::new(Outbound::new(form)),
             connected: None,
             running: FuturesUnordered::new(),
             waiting: VecDeque::new(),
@@ -111,24 +108,32 @@ impl Desk {
     /// Waits for a call to finish or for something to be queued. Safe to drop at any time.
     pub(super) async fn work(&mut self) -> Outcome {
         tokio::select! {
-            Some(done) = self.running.next() => match done {
-                Done::Reply(line) => self.out.reply(line),
-                Done::Fixes(line) => {
-                    line.into_iter().for_each(|line| self.out.reply(line));
-                    self.judging = false;
-                    self.judge_next();
+            Some(done) = self.running.next() => {
+                self.finish(done);
+                // What else is ready leaves in the same frame.
+                while let Some(Some(done)) = self.running.next().now_or_never() {
+                    self.finish(done);
                 }
-            },
+            }
             () = self.out.woken() => {}
         }
         Outcome::Go
     }
 
-    /// Takes a text frame.
-    pub(super) async fn frame(&mut self, text: &str) -> Outcome {
-        let Ok(commands) = protocol::commands(text) else {
-            return Outcome::Close(Close::BAD_REQUEST);
-        };
+    fn finish(&mut self, done: Done) {
+        match done {
+            Done::Reply(line) => self.out.reply(line),
+            Done::Fixes(line) => {
+                line.into_iter().for_each(|line| self.out.reply(line));
+                self.judging = false;
+                self.judge_next();
+            }
+        }
+    }
+
+    /// Takes the commands of a frame.
+    pub(super) async fn frame(&mut self, commands: Result<Vec<Command<'_>>, NotAProtocol>) -> Outcome {
+        let Ok(commands) = commands else { return Outcome::Close(Close::BAD_REQUEST) };
         let mut outcome = Outcome::Go;
         for command in commands {
             match self.command(command).await {
@@ -140,57 +145,57 @@ impl Desk {
         outcome
     }
 
-    async fn command(&mut self, mut command: Command<'_>) -> Outcome {
-        if command.is_pong() {
+    async fn command(&mut self, Command { id, ask }: Command<'_>) -> Outcome {
+        if matches!(ask, Ask::Pong) {
             return Outcome::Go;
         }
-        let id = command.id;
-        if (id == 0) != command.send.is_some() {
+        if (id == 0) != matches!(ask, Ask::Send { .. }) {
             return Outcome::Close(Close::BAD_REQUEST);
         }
-        let (session, player, budget) = match (&self.connected, command.connect.take()) {
+        match (&self.connected, ask) {
             // Boxed: it runs once, and its room would be part of the connection's task to the end.
-            (None, Some(connect)) => return Box::pin(self.connect(id, connect)).await,
-            (None, None) | (Some(_), Some(_)) => return Outcome::Close(Close::BAD_REQUEST),
-            (Some(connected), None) => {
-                (Arc::clone(&connected.session), connected.player.clone(), Arc::clone(&connected.budget))
-            }
-        };
-        if let Some(send) = command.send.take() {
-            let data = send.data.and_then(|data| serde_json::from_str::<SendData<'_>>(data.get()).ok());
-            return match data {
-                Some(data) => self.fix(None, fix::one(data.fix.get(), self.edge.clock.now()), &budget),
-                None => Outcome::Close(Close::BAD_REQUEST),
-            };
-        }
-        if let Some(rpc) = &command.rpc {
-            let data = rpc.data.map_or("", serde_json::value::RawValue::get);
-            match &*rpc.method {
-                "fix" => return self.fix(Some(id), fix::one(data, self.edge.clock.now()), &budget),
-                "fixes" => return self.fix(Some(id), fix::many(data, self.edge.clock.now()), &budget),
-                _ => {}
+            (None, Ask::Connect(connect)) => Box::pin(self.connect(id, connect)).await,
+            (None, _) | (Some(_), Ask::Connect(_)) => Outcome::Close(Close::BAD_REQUEST),
+            (Some(connected), ask) => {
+                let (session, player) = (Arc::clone(&connected.session), connected.player.clone());
+                let budget = Arc::clone(&connected.budget);
+                self.ask(id, ask, session, &player, &budget)
             }
         }
-        if let Err(outcome) = self.admit_command(id, &budget) {
+    }
+
+    fn ask(&mut self, id: u32, ask: Ask<'_>, session: Arc<Session>, player: &PlayerId, budget: &Budget) -> Outcome {
+        let now = self.edge.clock.now();
+        match &ask {
+            Ask::Send { data } => {
+                return match serde_json::from_str::<SendData<'_>>(data) {
+                    Ok(data) => self.fix(None, fix::one(data.fix.get(), now), budget),
+                    Err(_) => Outcome::Close(Close::BAD_REQUEST),
+                };
+            }
+            Ask::Rpc { method, data } if method == "fix" => return self.fix(Some(id), fix::one(data, now), budget),
+            Ask::Rpc { method, data } if method == "fixes" => {
+                return self.fix(Some(id), fix::many(data, now), budget);
+            }
+            _ => {}
+        }
+        if let Err(outcome) = self.admit_command(id, budget) {
             return outcome;
         }
-        if let Some(rpc) = command.rpc.take() {
-            self.rpc(id, &rpc, session);
-        } else if let Some(request) = command.subscribe.take() {
-            self.subscribe(id, request, session);
-        } else if let Some(request) = command.unsubscribe.take() {
-            self.run(async move {
-                session.unsubscribe(&request.channel);
-                protocol::reply(id, "unsubscribe", &json!({}))
-            });
-        } else if let Some(request) = command.refresh.take() {
-            return self.refresh(id, &request, &player);
-        } else if command.ping.is_some() {
-            self.out.reply(protocol::reply(id, "ping", &json!({})));
-        } else if command.is_unavailable() {
-            self.out.reply(protocol::error_reply(id, &protocol::not_available()));
-        } else {
-            return Outcome::Close(Close::BAD_REQUEST);
+        let form = self.out.form();
+        match ask {
+            Ask::Rpc { method, data } => self.rpc(id, &method, &data, session),
+            Ask::Subscribe { channel } => self.subscribe(id, channel, session),
+            Ask::Unsubscribe { channel } => self.run(async move {
+                session.unsubscribe(&channel);
+                form.unsubscribed(id)
+            }),
+            Ask::Refresh { token } => return self.refresh(id, &token, player),
+            Ask::Ping => self.out.reply(form.pinged(id)),
+            Ask::Unavailable => return self.refuse(id, &protocol::not_available()),
+            Ask::Unknown | Ask::Pong | Ask::Connect(_) | Ask::Send { .. } => {
+                return Outcome::Close(Close::BAD_REQUEST);
+            }
         }
         Outcome::Go
     }
@@ -203,7 +208,7 @@ impl Desk {
             self.edge.metrics.limited(Limited::Memory);
             return self.refuse(id, &Refusal::busy("the server is short of memory: try again in some seconds"));
         }
-        let identity = match self.edge.auth.verify(&request.token) {
+        let identity = match self.edge.auth.verify(&request.token.0) {
             Ok(identity) => identity,
             Err(TokenError::Expired) => return self.refuse(id, &expired()),
             Err(err) => {
@@ -240,26 +245,25 @@ impl Desk {
         let greeting = Greeting {
             client: &connection_id::random(),
             player: &identity.player,
-            ping: self.edge.config.ping.as_secs().max(1),
-            ttl: identity.expires.since(self.edge.clock.now()).as_secs(),
+            ping: protocol::seconds(self.edge.config.ping),
+            ttl: protocol::seconds(identity.expires.since(self.edge.clock.now())),
             resume: resume.as_ref(),
         };
-        let (reply, missed) = protocol::connected(id, &greeting, &welcome);
+        let (reply, missed) = self.out.form().connected(id, &greeting, &welcome);
         self.out.open(reply, missed, welcome.position.offset);
         let session = Arc::new(session);
         self.connected = Some(Connected { session, player: identity.player, expires: identity.expires, budget });
         Outcome::Opened
     }
 
-    fn refresh(&mut self, id: u32, request: &RefreshRequest, player: &PlayerId) -> Outcome {
-        match self.edge.auth.verify(&request.token) {
+    fn refresh(&mut self, id: u32, token: &Bearer, player: &PlayerId) -> Outcome {
+        match self.edge.auth.verify(&token.0) {
             Ok(identity) if identity.player == *player && identity.role != Role::Device => {
-                let ttl = identity.expires.since(self.edge.clock.now()).as_secs().max(1);
+                let ttl = protocol::seconds(identity.expires.since(self.edge.clock.now()));
                 if let Some(connected) = &mut self.connected {
                     connected.expires = identity.expires;
                 }
-                let result = json!({"version": protocol::VERSION, "expires": true, "ttl": ttl});
-                self.out.reply(protocol::reply(id, "refresh", &result));
+                self.out.reply(self.out.form().refreshed(id, ttl));
                 Outcome::Go
             }
             Err(TokenError::Expired) => self.refuse(id, &expired()),
@@ -267,39 +271,41 @@ impl Desk {
         }
     }
 
-    fn rpc(&mut self, id: u32, rpc: &RpcRequest<'_>, session: Arc<Session>) {
-        if rpc.method == "state.get" {
-            return self.run(async move { answered(id, session.state().await) });
-        }
-        let data = rpc.data.map_or("", serde_json::value::RawValue::get);
-        if rpc.method == "wake" {
-            return match wake::max(data) {
-                Ok(max) => self.run(async move { answered(id, session.wake(max).await) }),
-                Err(refusal) => self.out.reply(protocol::error_reply(id, &refusal)),
-            };
-        }
-        match Act::parse(&rpc.method, data) {
-            Ok(Some((cmd, act))) => self.run(async move { answered(id, session.act(cmd, act).await) }),
-            Ok(None) => self.out.reply(protocol::error_reply(id, &protocol::unknown_method(&rpc.method))),
-            Err(refusal) => self.out.reply(protocol::error_reply(id, &refusal)),
-        }
+    fn rpc(&mut self, id: u32, method: &str, data: &str, session: Arc<Session>) {
+        let form = self.out.form();
+        let refused = match method {
+            "state.get" => return self.run(async move { form.answer(id, session.state().await) }),
+            "wake" => match wake::max(data) {
+                Ok(max) => return self.run(async move { form.answer(id, session.wake(max).await) }),
+                Err(refusal) => refusal,
+            },
+            _ => match Act::parse(method, data) {
+                Ok(Some((cmd, act))) => {
+                    return self.run(async move { form.answer(id, session.act(cmd, act).await) });
+                }
+                Ok(None) => protocol::unknown_method(method),
+                Err(refusal) => refusal,
+            },
+        };
+        self.out.reply(form.error_reply(id, &refused));
     }
 
-    fn subscribe(&mut self, id: u32, request: ChannelRequest, session: Arc<Session>) {
-        if request.channel.len() > CHANNEL_BYTES_MAX {
+    fn subscribe(&mut self, id: u32, channel: String, session: Arc<Session>) {
+        let form = self.out.form();
+        if channel.len() > CHANNEL_BYTES_MAX {
             let refusal = Refusal::unknown_channel("no such channel; the channels are listed in docs/protocol.md");
-            return self.out.reply(protocol::error_reply(id, &refusal));
+            return self.out.reply(form.error_reply(id, &refusal));
         }
         self.run(async move {
-            match session.subscribe(&request.channel).await {
-                Ok(data) => protocol::reply(id, "subscribe", &json!({"data": data})),
-                Err(refusal) => protocol::error_reply(id, &refusal),
+            match session.subscribe(&channel).await {
+                Ok(data) => form.subscribed(id, &data),
+                Err(refusal) => form.error_reply(id, &refusal),
             }
         });
     }
 
     /// Runs a call beside the others.
-    fn run(&mut self, call: impl Future<Output = String> + Send + 'static) {
+    fn run(&mut self, call: impl Future<Output = Vec<u8>> + Send + 'static) {
         self.running.push(call.map(Done::Reply).boxed());
     }
 
@@ -335,17 +341,14 @@ impl Desk {
             self.waiting = VecDeque::new();
         }
         self.judging = true;
-        let session = Arc::clone(&connected.session);
+        let (session, form) = (Arc::clone(&connected.session), self.out.form());
         let call = async move {
             let Batch { good, fate } = batch;
             let judged = match good.is_empty() {
                 true => Ok(FixReply { seq: None, accepted: 0, ignored: Vec::new(), rings: Vec::new(), next: None }),
                 false => session.fixes(good).await,
             };
-            Done::Fixes(id.map(|id| match judged {
-                Ok(reply) => protocol::rpc_reply(id, &fate.of_all(reply)),
-                Err(refusal) => protocol::error_reply(id, &refusal),
-            }))
+            Done::Fixes(id.map(|id| form.answer(id, judged.map(|reply| fate.of_all(reply)))))
         };
         self.running.push(call.boxed());
     }
@@ -382,15 +385,8 @@ impl Desk {
     }
 
     fn refuse(&self, id: u32, refusal: &Refusal) -> Outcome {
-        self.out.reply(protocol::error_reply(id, refusal));
+        self.out.reply(self.out.form().error_reply(id, refusal));
         Outcome::Go
-    }
-}
-
-fn answered(id: u32, answer: Result<impl serde::Serialize, Refusal>) -> String {
-    match answer {
-        Ok(value) => protocol::rpc_reply(id, &value),
-        Err(refusal) => protocol::error_reply(id, &refusal),
     }
 }
 

@@ -12,7 +12,7 @@ use super::limits::Bucket;
 use super::listener::{Edge, told};
 use super::metrics::Limited;
 use super::outbound::{AGE_MAX, Next, Outbound};
-use super::protocol;
+use super::protocol::{Form, json, protobuf};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::pin::pin;
@@ -48,8 +48,8 @@ pub(super) enum End {
 }
 
 /// Serves a socket to its end.
-pub(super) async fn run(mut ws: Box<Socket>, edge: Arc<Edge>, mut drain: watch::Receiver<bool>) {
-    match serve(&mut ws, &edge, &mut drain).await {
+pub(super) async fn run(mut ws: Box<Socket>, form: Form, edge: Arc<Edge>, mut drain: watch::Receiver<bool>) {
+    match serve(&mut ws, form, &edge, &mut drain).await {
         End::Close(close) => {
             edge.metrics.closed(close);
             tracing::debug!(code = close.code, reason = close.reason, "socket closed");
@@ -59,8 +59,8 @@ pub(super) async fn run(mut ws: Box<Socket>, edge: Arc<Edge>, mut drain: watch::
     }
 }
 
-async fn serve(ws: &mut Socket, edge: &Arc<Edge>, drain: &mut watch::Receiver<bool>) -> End {
-    let mut desk = Desk::new(Arc::clone(edge));
+async fn serve(ws: &mut Socket, form: Form, edge: &Arc<Edge>, drain: &mut watch::Receiver<bool>) -> End {
+    let mut desk = Desk::new(Arc::clone(edge), form);
     let mut messages = Bucket::new(MESSAGES, Instant::now());
     let mut pulse = Pulse::new(edge.config.ping, edge.config.connect_deadline);
     let mut timer = pin!(sleep_until(pulse.due));
@@ -115,15 +115,16 @@ async fn drained(drain: &mut watch::Receiver<bool>, spread: Duration) {
 }
 
 async fn incoming(ws: &mut Socket, desk: &mut Desk, message: Message) -> Outcome {
-    match message {
-        Message::Text(text) => desk.frame(&text).await,
-        Message::Binary(_) => Outcome::Close(Close::UNSUPPORTED_DATA),
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+    match (message, desk.out.form()) {
+        (Message::Text(text), Form::Json) => desk.frame(json::commands(&text)).await,
+        (Message::Binary(bytes), Form::Protobuf) => desk.frame(protobuf::commands(&bytes)).await,
+        (Message::Text(_) | Message::Binary(_), _) => Outcome::Close(Close::UNSUPPORTED_DATA),
+        (Message::Ping(_) | Message::Pong(_) | Message::Frame(_), _) => {
             // tungstenite has queued the pong; it leaves with the next write or flush.
             let _ = timeout(AGE_MAX, ws.flush()).await;
             Outcome::Go
         }
-        Message::Close(_) => {
+        (Message::Close(_), _) => {
             hear_out(ws).await;
             Outcome::Gone
         }
@@ -142,7 +143,7 @@ async fn flush(ws: &mut Socket, out: &Outbound) -> Option<End> {
         match out.next(Instant::now()) {
             Next::Nothing => return None,
             Next::Close(close) => return Some(End::Close(close)),
-            Next::Frame(frame) => match timeout(AGE_MAX, write(ws, frame)).await {
+            Next::Frame(frame) => match timeout(AGE_MAX, write(ws, out.form(), frame)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(err)) => return Some(end_of(&err)),
                 Err(_) => return Some(End::Close(Close::SLOW)),
@@ -151,11 +152,14 @@ async fn flush(ws: &mut Socket, out: &Outbound) -> Option<End> {
     }
 }
 
-/// Writes a text message, a large one in fragments: tungstenite keeps the room of the largest frame that it ever
+/// Writes a message, a large one in fragments: tungstenite keeps the room of the largest frame that it ever
 /// wrote for as long as the socket lives, and one `state.get` must not cost an idle connection 50 KiB.
-async fn write(ws: &mut Socket, text: String) -> Result<(), WsError> {
-    let mut rest = Bytes::from(text);
-    let mut opcode = Data::Text;
+async fn write(ws: &mut Socket, form: Form, message: Vec<u8>) -> Result<(), WsError> {
+    let mut rest = Bytes::from(message);
+    let mut opcode = match form {
+        Form::Json => Data::Text,
+        Form::Protobuf => Data::Binary,
+    };
     while rest.len() > FRAGMENT_BYTES {
         let part = Frame::message(rest.split_to(FRAGMENT_BYTES), OpCode::Data(opcode), false);
         ws.send(Message::Frame(part)).await?;
@@ -225,7 +229,7 @@ impl Pulse {
             Beat::Connecting => return Outcome::Close(Close::STALE),
             Beat::Ping => {
                 // A ping goes out each time, even to a busy client: SDKs hang up when the server's pings stay away.
-                desk.out.reply(protocol::PING.to_owned());
+                desk.out.reply(desk.out.form().ping());
                 self.heard = false;
                 self.phase = Beat::Pong;
                 self.due += PONG_GRACE.min(self.period / 2);
@@ -265,7 +269,7 @@ mod tests {
         let (mut server, mut client) = pair().await;
         for length in [1, FRAGMENT_BYTES, FRAGMENT_BYTES + 1, 3 * FRAGMENT_BYTES, 100_000] {
             let text = "ä".repeat(length);
-            let (written, read) = tokio::join!(write(&mut server, text.clone()), client.next());
+            let (written, read) = tokio::join!(write(&mut server, Form::Json, text.clone().into()), client.next());
             written.expect("written");
             assert_eq!(read.expect("a message").expect("a good one"), Message::Text(text.into()));
         }

@@ -6,7 +6,7 @@ use super::problem::MEANINGS;
 use super::protocol;
 use super::protocol::ConnectData;
 use super::wake::WakeData;
-use crate::actors::contract::{BoardLive, FixReply, TeamLive, Wake};
+use crate::actors::contract::{BoardLive, FixReply, MapLive, TeamLive, Wake};
 use crate::geo::plausibility::{AGE_MAX, FUTURE_MAX};
 use crate::quest::act::{METHODS, QuestData, StepData, TeamData};
 use crate::quest::notice::Notice;
@@ -115,6 +115,8 @@ struct Said<'a> {
     replies: Replies<'a>,
     /// The content of `team:<id>`.
     team_live: TeamLive,
+    /// The content of `map:<west>,<south>,<east>,<north>`.
+    map_live: MapLive,
     /// The content of `board:<quest>`.
     board_live: BoardLive,
 }

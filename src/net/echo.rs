@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener) {
 
 async fn one(io: TcpStream) {
     let rules = HeadRules { loopback: true, ..HeadRules::default() };
-    let Arrival::Socket(mut ws) = handshake::receive(io.into(), &rules, PATIENCE, || Ok(BOUNDS)).await else {
+    let Arrival::Socket(mut ws, _) = handshake::receive(io.into(), &rules, PATIENCE, || Ok(BOUNDS)).await else {
         return;
     };
     if let End::Close(close) = echo(&mut ws).await {

@@ -7,6 +7,7 @@
 use super::frames::{Followed, PIECES_MAX};
 use super::head::{self, HEAD_BYTES_MAX, HeadRules, Refused, Route};
 use super::io::Io;
+use super::protocol::Form;
 use super::tls::Tls;
 use bytes::{Bytes, BytesMut};
 use std::io;
@@ -34,7 +35,7 @@ pub(super) type Socket = WebSocketStream<Followed>;
 /// What became of a new connection.
 pub(super) enum Arrival {
     /// A client's socket, upgraded.
-    Socket(Box<Socket>),
+    Socket(Box<Socket>, Form),
     /// A request for the HTTP side, with the bytes read so far.
     Http(Bytes, Io),
     /// Refused and closed.
@@ -111,7 +112,7 @@ pub(super) async fn receive(
     let followed = Followed::new(io, &early, bounds.pieces);
     let config = websocket_config(bounds.bytes);
     let ws = WebSocketStream::from_partially_read(followed, early, Role::Server, Some(config)).await;
-    Arrival::Socket(Box::new(ws))
+    Arrival::Socket(Box::new(ws), upgrade.form())
 }
 
 async fn turn_away(io: Io, refused: Refused) -> Arrival {

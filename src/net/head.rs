@@ -4,6 +4,7 @@
 //! status code and a sentence. Promise: a browser page of a foreign site gets no socket (Origin), and a foreign
 //! name that resolves to us gets nothing at all (Host, against DNS rebinding).
 
+use super::protocol::Form;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -11,8 +12,6 @@ use std::net::IpAddr;
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Most header lines in a head; browsers send about 20.
 pub(super) const HEADERS_MAX: usize = 100;
-/// The sub-protocol that we speak, by the name that Centrifuge SDKs use.
-const SUBPROTOCOL: &str = "centrifuge-json";
 /// The target that stays here; everything else is HTTP's.
 const CONNECT: &[u8] = b"GET /connect";
 
@@ -42,7 +41,8 @@ pub struct HeadRules {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upgrade {
     accept: String,
-    subprotocol: Option<&'static str>,
+    /// As agreed by a sub-protocol; JSON if none was offered.
+    form: Option<Form>,
 }
 
 /// A head that we refuse.
@@ -118,14 +118,19 @@ impl Refused {
 }
 
 impl Upgrade {
+    /// How the protocol is written on this connection.
+    pub fn form(&self) -> Form {
+        self.form.unwrap_or_default()
+    }
+
     /// The whole `101` answer.
     pub fn response(&self) -> String {
         let mut text = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
             self.accept
         );
-        if let Some(name) = self.subprotocol {
-            let _ = write!(text, "Sec-WebSocket-Protocol: {name}\r\n");
+        if let Some(form) = self.form {
+            let _ = write!(text, "Sec-WebSocket-Protocol: {}\r\n", form.subprotocol());
         }
         text.push_str("\r\n");
         text
@@ -202,7 +207,7 @@ fn judge(headers: &[httparse::Header<'_>], rules: &HeadRules) -> Result<Upgrade,
         ));
     }
     let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
-    Ok(Upgrade { accept, subprotocol: subprotocol(headers)? })
+    Ok(Upgrade { accept, form: form(headers)? })
 }
 
 impl HeadRules {
@@ -279,20 +284,18 @@ fn is_key(key: &str) -> bool {
         && &bytes[22..] == b"=="
 }
 
-/// Our sub-protocol if it is offered; none if none is. An offer without ours is refused, since a `101` that names
-/// none makes browsers fail the connection without saying why.
-fn subprotocol(headers: &[httparse::Header<'_>]) -> Result<Option<&'static str>, Refused> {
+/// The first offered sub-protocol that we speak; none if none is offered. An offer without ours is refused, since a
+/// `101` that names none makes browsers fail the connection without saying why.
+fn form(headers: &[httparse::Header<'_>]) -> Result<Option<Form>, Refused> {
     let offered: Vec<&str> = values(headers, "sec-websocket-protocol").collect();
-    if offered.contains(&SUBPROTOCOL) {
-        return Ok(Some(SUBPROTOCOL));
+    let known = |name: &&str| [Form::Json, Form::Protobuf].into_iter().find(|form| form.subprotocol() == *name);
+    let form = offered.iter().find_map(known);
+    if form.is_none() && !offered.is_empty() {
+        return Err(Refused::bad(
+            "None of the offered sub-protocols is known; offer centrifuge-json, centrifuge-protobuf or none.",
+        ));
     }
-    if offered.contains(&"centrifuge-protobuf") {
-        return Err(Refused::bad("The Protobuf form is not spoken yet; offer the sub-protocol centrifuge-json."));
-    }
-    if !offered.is_empty() {
-        return Err(Refused::bad("None of the offered sub-protocols is known; offer centrifuge-json or none."));
-    }
-    Ok(None)
+    Ok(form)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::frames::{Frames, PIECES_MAX};
 use super::handshake::MESSAGE_BYTES_MAX;
 use super::head::{self, HEAD_BYTES_MAX, HeadRules, Refused};
 use super::problem::MEANINGS;
+use super::protocol::{Ask, Command, Form, json, protobuf};
 use super::{fix, phones, protocol, wake};
 use crate::clock::Clock;
 use crate::geo::position::Fix;
@@ -117,16 +118,24 @@ pub fn frames(bytes: &[u8]) {
     assert_eq!([1, 2, 7, 1_000].map(fate), [whole; 4]);
 }
 
-/// Commands are taken or refused; what is answered is one line of JSON and repeats no position.
+/// Commands are taken or refused, in either form; what is answered is one line of JSON and repeats no position.
 pub fn commands(bytes: &[u8]) {
+    if let Ok(commands) = protobuf::commands(bytes) {
+        judge(commands, false);
+    }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(commands) = protocol::commands(text) else { return };
+    if let Ok(commands) = json::commands(text) {
+        judge(commands, text.contains("\"token\""));
+    }
+}
+
+fn judge(commands: Vec<Command<'_>>, bears_token: bool) {
     assert!((1..=protocol::COMMANDS_MAX).contains(&commands.len()));
     for command in commands {
-        assert!(!format!("{command:?}").contains("eyJ") || !text.contains("\"token\""), "a token is shown");
-        let Some(rpc) = &command.rpc else { continue };
-        let data = rpc.data.map_or("", serde_json::value::RawValue::get);
-        let refused = match &*rpc.method {
+        assert!(!format!("{command:?}").contains("eyJ") || !bears_token, "a token is shown");
+        let Ask::Rpc { method, data } = &command.ask else { continue };
+        let data = &**data;
+        let refused = match &**method {
             "fix" => fix::one(data, NOW).map(|batch| batch.good.iter().for_each(fix_is_on_earth)).err(),
             "fixes" => fix::many(data, NOW).map(|batch| assert!((1..=100).contains(&batch.sent()))).err(),
             "wake" => wake::max(data).map(|max| assert!((1..=100).contains(&max))).err(),
@@ -142,9 +151,9 @@ pub fn commands(bytes: &[u8]) {
 
 fn refusal_is_a_line(id: u32, refusal: &Refusal) {
     assert!(!refusal.message.is_empty());
-    let line = protocol::error_reply(id, refusal);
-    assert!(!line.contains('\n'), "a line is a reply, and this is two");
-    let reply: Value = serde_json::from_str(&line).expect("a reply is JSON");
+    let line = Form::Json.error_reply(id, refusal);
+    assert!(!line.contains(&b'\n'), "a line is a reply, and this is two");
+    let reply: Value = serde_json::from_slice(&line).expect("a reply is JSON");
     assert_eq!((&reply["id"], &reply["error"]["code"]), (&id.into(), &refusal.code.into()));
 }
 

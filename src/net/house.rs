@@ -116,10 +116,10 @@ impl House {
 
     fn settle(&mut self, arrived: Result<(Arrival, SocketAddr, Admitted), JoinError>) {
         match arrived {
-            Ok((Arrival::Socket(ws), _, admitted)) => {
+            Ok((Arrival::Socket(ws, form), _, admitted)) => {
                 let (edge, draining) = (Arc::clone(&self.edge), self.draining.clone());
                 self.sockets.spawn(async move {
-                    connection::run(ws, edge, draining).await;
+                    connection::run(ws, form, edge, draining).await;
                     drop(admitted);
                 });
             }

@@ -1,66 +1,117 @@
-//! The Centrifuge client protocol, version 2, in its JSON form: bytes to commands, answers to bytes.
+//! The Centrifuge client protocol, version 2: bytes to commands, answers to bytes, in either of its forms.
 //!
-//! Pure. Commands and replies are JSON objects, several to a text frame with newlines between; see
-//! `docs/protocol.md`. Unknown fields are ignored, so newer SDKs may say more. Promise: no token in `Debug`, and
-//! data of a command stays unparsed until its method is known.
+//! Pure. [`json`] and [`protobuf`] know how a form writes; everyone else speaks of [`Command`] and asks a [`Form`] for
+//! lines. What methods and notices bear is JSON in both: the Protobuf form saves the envelope, not a second schema
+//! (docs/adr/). Promise: no token in `Debug`, and data of a command stays unparsed until its method is known.
 
 use super::auth::language;
 use crate::actors::contract::{Push, StreamPosition, Welcome};
 use crate::ids::PlayerId;
-use crate::quest::act::METHODS;
-use crate::quest::notice::Notice;
 use crate::quest::refusal::Refusal;
 use schemars::JsonSchema;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
+
+pub(super) mod json;
+mod meant;
+pub(super) mod messages;
+pub(super) mod protobuf;
+
+pub(super) use meant::unknown_method;
 
 /// What we are, for the connect reply.
 pub(super) const VERSION: &str = concat!("waystone ", env!("CARGO_PKG_VERSION"));
-/// A ping, and the client's pong.
-pub(super) const PING: &str = "{}";
 /// Most commands in one frame: more than an SDK batches, less than what could starve other sockets.
 pub(super) const COMMANDS_MAX: usize = 64;
-/// Methods beside those of [`METHODS`].
+/// Methods beside those of the quest's acts.
 pub(super) const OWN_METHODS: [&str; 4] = ["fix", "fixes", "state.get", "wake"];
 /// The protocol's code for what a server does not offer; ours never start below 1000.
 const NOT_AVAILABLE: u32 = 108;
 /// The protocol's code for "the server ended this subscription; do not subscribe again by yourself".
 const UNSUBSCRIBED: u32 = 2000;
+const UNSUBSCRIBED_WHY: &str = "server unsubscribe";
+
+/// How the protocol is written on one connection; its sub-protocol decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// `centrifuge-json`, or none: JSON objects in text frames.
+    #[default]
+    Json,
+    /// `centrifuge-protobuf`: messages, each after its length, in binary frames.
+    Protobuf,
+}
 
 /// One command.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug)]
 pub(super) struct Command<'a> {
     pub(super) id: u32,
-    pub(super) connect: Option<ConnectRequest>,
-    #[serde(borrow)]
-    pub(super) rpc: Option<RpcRequest<'a>>,
-    #[serde(borrow)]
-    pub(super) send: Option<SendRequest<'a>>,
-    pub(super) subscribe: Option<ChannelRequest>,
-    pub(super) unsubscribe: Option<ChannelRequest>,
-    pub(super) refresh: Option<RefreshRequest>,
-    pub(super) ping: Option<IgnoredAny>,
-    presence: Option<IgnoredAny>,
-    presence_stats: Option<IgnoredAny>,
-    history: Option<IgnoredAny>,
-    publish: Option<IgnoredAny>,
-    sub_refresh: Option<IgnoredAny>,
+    pub(super) ask: Ask<'a>,
+}
+
+/// What a command asks for. Data is JSON, or nothing.
+#[derive(Debug)]
+pub(super) enum Ask<'a> {
+    /// Nothing: the client's answer to a ping.
+    Pong,
+    Connect(ConnectRequest),
+    Rpc {
+        method: Cow<'a, str>,
+        data: Cow<'a, str>,
+    },
+    /// Without a reply, and so without an id.
+    Send {
+        data: Cow<'a, str>,
+    },
+    Subscribe {
+        channel: String,
+    },
+    Unsubscribe {
+        channel: String,
+    },
+    Refresh {
+        token: Bearer,
+    },
+    Ping,
+    /// What the protocol has and this server has not.
+    Unavailable,
+    /// What the protocol has not.
+    Unknown,
+}
+
+impl Ask<'_> {
+    /// A command that names none of the requests that we know.
+    fn nothing(id: u32) -> Self {
+        if id == 0 { Self::Pong } else { Self::Unknown }
+    }
+}
+
+/// A token as it came; not shown.
+#[derive(Default)]
+pub(super) struct Bearer(pub(super) String);
+
+impl From<String> for Bearer {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(..)")
+    }
 }
 
 /// `connect`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(super) struct ConnectRequest {
-    pub(super) token: String,
-    #[serde(deserialize_with = "as_far_as_known")]
+    pub(super) token: Bearer,
     data: ConnectData,
-    subs: HashMap<String, RecoverRequest>,
+    /// Where the client left off, by channel.
+    subs: HashMap<String, StreamPosition>,
 }
 
 /// `data` of connect, where the token has no such claim; what is of another type is passed over.
@@ -73,35 +124,24 @@ pub(super) struct ConnectData {
     /// A language tag, such as `fi`.
     #[schemars(with = "Option<String>")]
     lang: Value,
+    /// Where the app left off, for SDKs that forget it when a page is loaded anew; what the SDK says itself counts more.
+    #[schemars(with = "Option<ResumeData>")]
+    resume: Value,
 }
 
-/// Apps may send data of their own.
-fn as_far_as_known<'de, D: Deserializer<'de>>(data: D) -> Result<ConnectData, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(data)?).unwrap_or_default())
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RecoverRequest {
-    recover: bool,
-    offset: u64,
+/// A place in the player's own channel, as the app remembers it.
+#[derive(Deserialize, JsonSchema)]
+struct ResumeData {
+    /// `epoch` of the own channel.
     epoch: String,
+    /// The last offset seen.
+    offset: u64,
 }
 
-/// `rpc`.
-#[derive(Debug, Deserialize)]
-pub(super) struct RpcRequest<'a> {
-    #[serde(default)]
-    pub(super) method: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(super) data: Option<&'a RawValue>,
-}
-
-/// `send`.
-#[derive(Debug, Deserialize)]
-pub(super) struct SendRequest<'a> {
-    #[serde(borrow)]
-    pub(super) data: Option<&'a RawValue>,
+impl fmt::Debug for ConnectData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConnectData(..)")
+    }
 }
 
 /// `data` of `send`: a fix without a reply.
@@ -109,38 +149,15 @@ pub(super) struct SendRequest<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct SendData<'a> {
     #[serde(borrow)]
-    pub(super) fix: &'a RawValue,
-}
-
-/// `subscribe` and `unsubscribe`.
-#[derive(Debug, Deserialize)]
-pub(super) struct ChannelRequest {
-    pub(super) channel: String,
-}
-
-/// `refresh`.
-#[derive(Deserialize)]
-pub(super) struct RefreshRequest {
-    pub(super) token: String,
-}
-
-impl fmt::Debug for ConnectRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ConnectRequest(..)")
-    }
-}
-
-impl fmt::Debug for RefreshRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RefreshRequest(..)")
-    }
+    pub(super) fix: &'a serde_json::value::RawValue,
 }
 
 impl ConnectRequest {
     /// Where the client left off in its own channel.
     pub(super) fn resume(&self, player: &PlayerId) -> Option<StreamPosition> {
-        let sub = self.subs.get(&channel_of(player)).filter(|sub| sub.recover)?;
-        Some(StreamPosition { epoch: sub.epoch.clone(), offset: sub.offset })
+        let remembered = || ResumeData::deserialize(&self.data.resume).ok();
+        let told = |ResumeData { epoch, offset }| StreamPosition { epoch, offset };
+        self.subs.get(&channel_of(player)).cloned().or_else(|| remembered().map(told))
     }
 
     /// A text of `data` that stands in for a claim which the token does not make.
@@ -154,42 +171,6 @@ impl ConnectRequest {
         let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
         (!name.is_empty()).then_some(name)
     }
-}
-
-impl Command<'_> {
-    /// Whether it is the client's answer to a ping.
-    pub(super) fn is_pong(&self) -> bool {
-        self.id == 0 && !self.is_request() && self.send.is_none()
-    }
-
-    /// Whether it asks for what the protocol has and this server has not.
-    pub(super) fn is_unavailable(&self) -> bool {
-        let all = [&self.presence, &self.presence_stats, &self.history, &self.publish, &self.sub_refresh];
-        all.iter().any(|field| field.is_some())
-    }
-
-    fn is_request(&self) -> bool {
-        self.connect.is_some()
-            || self.rpc.is_some()
-            || self.subscribe.is_some()
-            || self.unsubscribe.is_some()
-            || self.refresh.is_some()
-            || self.ping.is_some()
-            || self.is_unavailable()
-    }
-}
-
-/// The commands of a frame; `Err` for one that no SDK sends.
-pub(super) fn commands(frame: &str) -> Result<Vec<Command<'_>>, NotAProtocol> {
-    let lines = || frame.split('\n').filter(|line| !line.trim().is_empty());
-    let count = lines().count();
-    if count == 0 || count > COMMANDS_MAX {
-        return Err(NotAProtocol);
-    }
-    // serde would take an array for a struct, field by field.
-    let object = |line: &&str| line.trim_start().starts_with('{');
-    let parse = |line| serde_json::from_str(Some(line).filter(object).ok_or(NotAProtocol)?).map_err(|_| NotAProtocol);
-    lines().map(parse).collect()
 }
 
 /// The peer does not speak the protocol.
@@ -208,9 +189,9 @@ pub(super) struct Greeting<'a> {
     pub(super) client: &'a str,
     pub(super) player: &'a PlayerId,
     /// Seconds between pings.
-    pub(super) ping: u64,
-    /// Seconds until the token ends.
-    pub(super) ttl: u64,
+    pub(super) ping: u32,
+    /// Seconds until the token ends, 1 or more.
+    pub(super) ttl: u32,
     /// What the client asked to resume from.
     pub(super) resume: Option<&'a StreamPosition>,
 }
@@ -218,126 +199,175 @@ pub(super) struct Greeting<'a> {
 /// Largest part of what was missed that rides in the connect reply; the rest follows as pushes.
 const MISSED_BYTES_FIRST: usize = 32 * 1024;
 
-/// The connect reply, and the pushes that must follow it at once.
-///
-/// After a recovery `offset` is where the client resumed from and each publication moves it, so that a connection
-/// which breaks half-way resumes at the right place.
-pub(super) fn connected(id: u32, greeting: &Greeting<'_>, welcome: &Welcome) -> (String, Vec<String>) {
-    let channel = channel_of(greeting.player);
-    let recovered = welcome.recovered && greeting.resume.is_some();
-    let missed = if recovered { &welcome.missed[..] } else { &[] };
-    let mut publications = Vec::new();
-    let mut bytes = 0;
-    let mut rest = missed.iter();
-    for (offset, notice) in rest.by_ref() {
-        let publication = publication(*offset, notice);
-        bytes += publication.len();
-        publications.push(publication);
-        if bytes >= MISSED_BYTES_FIRST {
-            break;
+/// The own channel's part of a connect reply.
+struct Recovery {
+    channel: String,
+    epoch: String,
+    offset: u64,
+    was_recovering: bool,
+    recovered: bool,
+    /// What was missed and rides in the reply: offsets and JSON.
+    first: Vec<(u64, String)>,
+}
+
+impl Recovery {
+    /// And what was missed besides, in order.
+    ///
+    /// After a recovery `offset` is where the client resumed from and each publication moves it, so that a connection
+    /// which breaks half-way resumes at the right place.
+    fn of(greeting: &Greeting<'_>, welcome: &Welcome) -> (Self, Vec<(u64, String)>) {
+        let recovered = welcome.recovered && greeting.resume.is_some();
+        let missed = if recovered { &welcome.missed[..] } else { &[] };
+        let mut rest: Vec<_> = missed.iter().map(|(offset, notice)| (*offset, text_of(&**notice))).collect();
+        let mut bytes = 0;
+        let full = rest.iter().position(|(_, data)| {
+            bytes += data.len();
+            bytes >= MISSED_BYTES_FIRST
+        });
+        let first = rest.drain(..full.map_or(rest.len(), |last| last + 1)).collect();
+        let sub = Self {
+            channel: channel_of(greeting.player),
+            epoch: welcome.position.epoch.clone(),
+            offset: greeting.resume.filter(|_| recovered).map_or(welcome.position.offset, |resume| resume.offset),
+            was_recovering: greeting.resume.is_some(),
+            recovered,
+            first,
+        };
+        (sub, rest)
+    }
+}
+
+/// Whole seconds, 1 at least: SDKs take 0 for "never".
+pub(super) fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX)
+}
+
+/// Plain data with text keys, which JSON can always bear.
+fn text_of(data: &impl Serialize) -> String {
+    serde_json::to_string(data).unwrap_or_else(|_| "{}".into())
+}
+
+impl Form {
+    /// Its name among sub-protocols.
+    pub(super) const fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Json => "centrifuge-json",
+            Self::Protobuf => "centrifuge-protobuf",
         }
     }
-    let pushes = rest.map(|(offset, notice)| push_line(&channel, &publication(*offset, notice))).collect();
-    let offset = greeting.resume.filter(|_| recovered).map_or(welcome.position.offset, |resume| resume.offset);
-    let sub = json!({
-        "recoverable": true, "positioned": true, "epoch": welcome.position.epoch, "offset": offset,
-        "was_recovering": greeting.resume.is_some(), "recovered": recovered,
-    });
-    let with_missed = match publications.is_empty() {
-        true => sub.to_string(),
-        false => {
-            let open = sub.to_string();
-            format!("{},\"publications\":[{}]}}", &open[..open.len() - 1], publications.join(","))
+
+    /// What stands between two lines of one frame.
+    pub(super) const fn separator(self) -> &'static [u8] {
+        match self {
+            Self::Json => b"\n",
+            // Each says how long it is.
+            Self::Protobuf => b"",
         }
-    };
-    let client = quoted(greeting.client);
-    let reply = format!(
-        "{{\"id\":{id},\"connect\":{{\"client\":{client},\"version\":{},\"ping\":{},\"pong\":true,\"expires\":true,\"ttl\":{},\"subs\":{{{}:{with_missed}}}}}}}",
-        quoted(VERSION),
-        greeting.ping,
-        greeting.ttl.max(1),
-        quoted(&channel),
-    );
-    (reply, pushes)
-}
-
-/// A push as one line; `player` owns the channel of notices.
-pub(super) fn push(player: &PlayerId, push: &Push) -> String {
-    match push {
-        Push::Notice { offset, notice } => push_line(&channel_of(player), &publication(*offset, notice)),
-        Push::Live { channel, data } => push_line(channel, &format!("{{\"data\":{data}}}")),
-        Push::Unsubscribed { channel } => json!({"push": {"channel": channel, "unsubscribe": {
-            "code": UNSUBSCRIBED, "reason": "server unsubscribe"}}})
-        .to_string(),
     }
-}
 
-fn publication(offset: u64, notice: &Notice) -> String {
-    // A notice is plain data with text keys, which JSON can always bear.
-    let data = serde_json::to_string(notice).unwrap_or_else(|_| "{}".into());
-    format!("{{\"data\":{data},\"offset\":{offset}}}")
-}
-
-fn push_line(channel: &str, publication: &str) -> String {
-    format!("{{\"push\":{{\"channel\":{},\"pub\":{publication}}}}}", quoted(channel))
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// The answer to an rpc.
-pub(super) fn rpc_reply(id: u32, data: &impl serde::Serialize) -> String {
-    match serde_json::to_string(data) {
-        Ok(data) => format!("{{\"id\":{id},\"rpc\":{{\"data\":{data}}}}}"),
-        Err(_) => error_reply(id, &Refusal::internal("the reply could not be written; this is a fault of ours")),
+    /// A ping, and the client's pong.
+    pub(super) fn ping(self) -> Vec<u8> {
+        match self {
+            Self::Json => json::PING.into(),
+            Self::Protobuf => protobuf::PING.into(),
+        }
     }
-}
 
-/// The answer to everything else that went well; `result` is an object.
-pub(super) fn reply(id: u32, kind: &str, result: &Value) -> String {
-    format!("{{\"id\":{id},\"{kind}\":{result}}}")
-}
+    /// The connect reply, and the pushes that must follow it at once.
+    pub(super) fn connected(self, id: u32, greeting: &Greeting<'_>, welcome: &Welcome) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let (recovery, rest) = Recovery::of(greeting, welcome);
+        let pushes = rest.into_iter().map(|(offset, data)| self.notice(&recovery.channel, offset, data)).collect();
+        let reply = match self {
+            Self::Json => json::connected(id, greeting, &recovery).into(),
+            Self::Protobuf => protobuf::connected(id, greeting, recovery),
+        };
+        (reply, pushes)
+    }
 
-/// The answer to what was refused.
-pub(super) fn error_reply(id: u32, refusal: &Refusal) -> String {
-    json!({"id": id, "error": refusal}).to_string()
+    /// A push; `player` owns the channel of notices.
+    pub(super) fn push(self, player: &PlayerId, push: &Push) -> Vec<u8> {
+        match (push, self) {
+            (Push::Notice { offset, notice }, _) => self.notice(&channel_of(player), *offset, text_of(&**notice)),
+            (Push::Live { channel, data }, Self::Json) => json::live(channel, &data.to_string()).into(),
+            (Push::Live { channel, data }, Self::Protobuf) => protobuf::live(channel, data.to_string()),
+            (Push::Unsubscribed { channel }, Self::Json) => json::unsubscribed(channel).into(),
+            (Push::Unsubscribed { channel }, Self::Protobuf) => protobuf::unsubscribed(channel),
+        }
+    }
+
+    fn notice(self, channel: &str, offset: u64, data: String) -> Vec<u8> {
+        match self {
+            Self::Json => json::notice(channel, offset, &data).into(),
+            Self::Protobuf => protobuf::notice(channel, offset, data),
+        }
+    }
+
+    /// The answer to an rpc, whatever came of it.
+    pub(super) fn answer(self, id: u32, answer: Result<impl Serialize, Refusal>) -> Vec<u8> {
+        match answer {
+            Ok(value) => self.rpc_reply(id, &value),
+            Err(refusal) => self.error_reply(id, &refusal),
+        }
+    }
+
+    /// The answer to an rpc that went well.
+    pub(super) fn rpc_reply(self, id: u32, data: &impl Serialize) -> Vec<u8> {
+        match (serde_json::to_string(data), self) {
+            (Ok(data), Self::Json) => json::rpc_reply(id, &data).into(),
+            (Ok(data), Self::Protobuf) => protobuf::rpc_reply(id, data),
+            (Err(_), _) => {
+                self.error_reply(id, &Refusal::internal("the reply could not be written; this is a fault of ours"))
+            }
+        }
+    }
+
+    /// The answer to what was refused.
+    pub(super) fn error_reply(self, id: u32, refusal: &Refusal) -> Vec<u8> {
+        match self {
+            Self::Json => json::error_reply(id, refusal).into(),
+            Self::Protobuf => protobuf::error_reply(id, refusal),
+        }
+    }
+
+    /// The answer to `subscribe`, with what the channel bears now.
+    pub(super) fn subscribed(self, id: u32, data: &Value) -> Vec<u8> {
+        match self {
+            Self::Json => json::reply(id, "subscribe", &json!({"data": data})).into(),
+            Self::Protobuf => protobuf::subscribed(id, data.to_string()),
+        }
+    }
+
+    /// The answer to `unsubscribe`.
+    pub(super) fn unsubscribed(self, id: u32) -> Vec<u8> {
+        match self {
+            Self::Json => json::reply(id, "unsubscribe", &json!({})).into(),
+            Self::Protobuf => protobuf::unsubscribe_reply(id),
+        }
+    }
+
+    /// The answer to the client's own ping.
+    pub(super) fn pinged(self, id: u32) -> Vec<u8> {
+        match self {
+            Self::Json => json::reply(id, "ping", &json!({})).into(),
+            Self::Protobuf => protobuf::ping_reply(id),
+        }
+    }
+
+    /// The answer to `refresh`: the new token lasts for `ttl` seconds.
+    pub(super) fn refreshed(self, id: u32, ttl: u32) -> Vec<u8> {
+        match self {
+            Self::Json => {
+                json::reply(id, "refresh", &json!({"version": VERSION, "expires": true, "ttl": ttl})).into()
+            }
+            Self::Protobuf => protobuf::refresh_reply(id, ttl),
+        }
+    }
 }
 
 /// For commands of the protocol that this server has no use for.
 pub(super) fn not_available() -> Refusal {
     let message = "not available: Waystone has no presence, history or publishing; subscribe, or call state.get";
     Refusal { code: NOT_AVAILABLE, message: message.into(), temporary: false }
-}
-
-/// For an unknown method, with the nearest known one.
-pub(super) fn unknown_method(method: &str) -> Refusal {
-    let known = OWN_METHODS.iter().chain(&METHODS);
-    // As much as half of a name may be wrong, so a short name is not the nearest to everything that is short.
-    let meant =
-        known.map(|name| (distance(method, name), *name)).filter(|(far, name)| *far <= (name.len() / 2).max(2));
-    match meant.min() {
-        Some((_, name)) => Refusal::method_not_found(&format!("no such method; did you mean \"{name}\"?")),
-        None => Refusal::method_not_found("no such method; the methods are listed in docs/protocol.md"),
-    }
-}
-
-/// Edits between two short texts (Levenshtein); long ones are as far as they are long.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 40 {
-        return a.len();
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

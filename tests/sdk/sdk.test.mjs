@@ -22,12 +22,13 @@ const WITHIN_MS = 15_000;
 
 /** @type {import("node:child_process").ChildProcess} */ let server;
 /** What the server has printed. */ let printed = "";
-let url, data, key, Centrifuge, WebSocket;
+let url, data, key, Centrifuge, Protobuf, WebSocket;
 /** Clients of the test under way. @type {Phone[]} */ let phones = [];
 
 before(async () => {
   const missing = (name) => () => { throw new Error(`${name} is not installed: run \`npm ci\` in tests/sdk`); };
   ({ Centrifuge } = await import("centrifuge").catch(missing("centrifuge")));
+  ({ Centrifuge: Protobuf } = await import("centrifuge/build/protobuf").catch(missing("centrifuge")));
   ({ WebSocket } = await import("ws").catch(missing("ws")));
   data = mkdtempSync(join(tmpdir(), "waystone-sdk-"));
   const [program, ...args] = command();
@@ -103,11 +104,24 @@ class Phone {
       }
     }
     const settings = { token: token(player), websocket: Socket, minReconnectDelay: 50, maxReconnectDelay: 500, ...options };
-    this.client = new Centrifuge(url, settings);
-    this.client.on("publication", ({ channel, data, offset }) => this.notices.push({ channel, data, offset }));
+    this.client = this.open(settings);
+    this.client.on("publication", ({ channel, data, offset }) => this.notices.push({ channel, data: this.read(data), offset }));
     this.client.on("subscribed", (context) => this.connects.push(context));
     this.client.on("error", (context) => this.errors.push(context.error));
     phones.push(this);
+  }
+
+  open(settings) {
+    return new Centrifuge(url, settings);
+  }
+
+  /** What the app sees of data, and what it must hand over. */
+  read(data) {
+    return data;
+  }
+
+  write(data) {
+    return data;
   }
 
   async connect() {
@@ -117,7 +131,7 @@ class Phone {
   }
 
   async call(method, data = {}) {
-    return (await this.client.rpc(method, data)).data;
+    return this.read((await this.client.rpc(method, this.write(data))).data);
   }
 
   act(method, data = {}) {
@@ -125,7 +139,7 @@ class Phone {
   }
 
   async refused(method, data) {
-    const answer = await this.client.rpc(method, data).then((fine) => ({ fine }), (error) => error);
+    const answer = await this.client.rpc(method, this.write(data)).then((fine) => ({ fine }), (error) => error);
     assert.ok(answer.code, `${method} ${JSON.stringify(data)} was to be refused: ${JSON.stringify(answer)}`);
     return answer;
   }
@@ -150,9 +164,28 @@ class Phone {
   }
 }
 
+/** The same in the Protobuf form, in which data is bytes: JSON still, which the app writes and reads. */
+class BinaryPhone extends Phone {
+  open(settings) {
+    return new Protobuf(url, { ...settings, protocol: "protobuf" });
+  }
+
+  read(data) {
+    return JSON.parse(new TextDecoder().decode(data));
+  }
+
+  write(data) {
+    return new TextEncoder().encode(JSON.stringify(data));
+  }
+}
+
 /** Two who are a team. */
 async function team(...names) {
-  const [first, ...others] = await Promise.all(names.map((name) => new Phone(name).connect()));
+  return teamOf(names.map((name) => new Phone(name)));
+}
+
+async function teamOf(phones) {
+  const [first, ...others] = await Promise.all(phones.map((phone) => phone.connect()));
   const { team, invite } = await first.act("team.create", { name: "The SDKs" });
   await first.hears("of its team", ({ type }) => type === "team.joined");
   for (const other of others) {
@@ -271,4 +304,29 @@ test("subscribes to its team's channel and to a board, and not to others'", asyn
   const refused = new Promise((done) => { sub.on("unsubscribed", ({ code }) => done(code)); });
   sub.subscribe();
   assert.equal(await refused, 103);
+});
+
+test("speaks the Protobuf form with the SDK's own build for it, also after a tunnel", async () => {
+  const { team: id, phones: [max, nia] } = await teamOf([new BinaryPhone("sdk-max"), new Phone("sdk-nia")]);
+  assert.equal(max.sockets[0].protocol, "centrifuge-protobuf");
+  assert.equal(nia.sockets[0].protocol, "");
+  const slip = await max.refused("quest.strat", {});
+  assert.deepEqual([slip.code, slip.temporary], [104, false]);
+  const reply = await max.call("fix", { ...KIVI, acc: 5, t: Date.now(), seq: 1 });
+  assert.deepEqual([reply.seq, reply.accepted], [1, 1]);
+  const texts = Array.from({ length: 12 }, (_, n) => `ääni ${n}`);
+  for (const [n, text] of texts.entries()) {
+    if (n === 4) max.enterTunnel();
+    await nia.act("team.say", { text });
+  }
+  await max.hears("the last line", ({ text }) => text === texts.at(-1));
+  await eventually("a second connection", () => max.connects.length === 2);
+  assert.deepEqual(max.notices.filter(({ data }) => data.type === "team.said").map(({ data }) => data.text), texts);
+  max.assertDense();
+  assert.equal(max.connects[1].recovered, true);
+  const sub = max.client.newSubscription(`team:${id}`);
+  const seen = new Promise((done) => sub.on("subscribed", ({ data }) => done(max.read(data))));
+  sub.subscribe();
+  assert.equal((await seen).team, id);
+  assert.equal((await max.call("state.get")).player, "sdk-max");
 });

@@ -8,6 +8,7 @@ mod bad_input;
 mod coming_back;
 mod crowd;
 mod fences;
+mod forms;
 mod harness;
 mod helsinki;
 mod limits;

@@ -40,6 +40,8 @@ export type ConnectData = {
   lang?: string | null;
   /** The player's name for people: its first 60 characters count. */
   name?: string | null;
+  /** Where the app left off, for SDKs that forget it when a page is loaded anew; what the SDK says itself counts more. */
+  resume?: ResumeData | null;
 };
 
 /** It is done; there is nothing more to say. */
@@ -145,6 +147,14 @@ export type Joined = {
   name: string;
   /** Its id. */
   team: Id;
+};
+
+/** `map:<west>,<south>,<east>,<north>`: who is in that window, of those who share with the player. */
+export type MapLive = {
+  /** Team-mates who share, and the player, in the window; the newest position of each. */
+  players: Array<PlayerDot>;
+  /** Other nodes may know more, or newer: there only when it is so. */
+  stale?: boolean;
 };
 
 /** A member of a team. */
@@ -422,6 +432,14 @@ export type Replies = {
   "team.leave": Empty;
   "team.say": Empty;
   "team.share": Empty;
+};
+
+/** A place in the player's own channel, as the app remembers it. */
+export type ResumeData = {
+  /** `epoch` of the own channel. */
+  epoch: string;
+  /** The last offset seen. */
+  offset: number;
 };
 
 /** How a photo stands. */

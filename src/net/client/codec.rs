@@ -1,10 +1,11 @@
-//! Commands to text and text to replies and pushes, as the Centrifuge client protocol (JSON form, version 2) has them.
+//! Commands to bytes and bytes to replies and pushes, as the Centrifuge client protocol (version 2) has them, in both
+//! of its forms.
 //!
 //! Pure. Promise: a line of ours holds no newline, and whatever a server sends is either understood, passed over
 //! as a kind of message that we do not use, or an error; never a panic. The protocol leaves out zero values, so each
 //! field has a default.
 
-use super::ClientError;
+use super::{ClientError, Form, binary};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -104,28 +105,53 @@ pub(super) enum Incoming {
     Unused,
 }
 
-pub(super) fn connect(token: &str, resume: Option<(&str, &Resume)>) -> String {
+pub(super) fn connect(form: Form, token: &str, resume: Option<(&str, &Resume)>) -> Vec<u8> {
+    if form == Form::Protobuf {
+        return binary::connect(token, resume);
+    }
     let subs = resume.map(|(channel, resume)| BTreeMap::from([(channel, Recover { recover: true, resume })]));
-    text_of(&Command { id: CONNECT_ID, body: CommandBody::Connect(Connect { token, name: "waystone-rs", subs }) })
+    text_of(&Command { id: CONNECT_ID, body: CommandBody::Connect(Connect { token, name: NAME, subs }) })
 }
 
-pub(super) fn rpc(id: u32, method: &str, data: &Value) -> String {
-    text_of(&Command { id, body: CommandBody::Rpc { method, data } })
+pub(super) fn rpc(form: Form, id: u32, method: &str, data: &Value) -> Vec<u8> {
+    match form {
+        Form::Json => text_of(&Command { id, body: CommandBody::Rpc { method, data } }),
+        Form::Protobuf => binary::rpc(id, method, data),
+    }
 }
 
-pub(super) fn subscribe(id: u32, channel: &str) -> String {
-    text_of(&Command { id, body: CommandBody::Subscribe { channel } })
+pub(super) fn subscribe(form: Form, id: u32, channel: &str) -> Vec<u8> {
+    match form {
+        Form::Json => text_of(&Command { id, body: CommandBody::Subscribe { channel } }),
+        Form::Protobuf => binary::subscribe(id, channel),
+    }
 }
 
-pub(super) fn send(data: &Value) -> String {
-    text_of(&Command { id: 0, body: CommandBody::Send { data } })
+pub(super) fn send(form: Form, data: &Value) -> Vec<u8> {
+    match form {
+        Form::Json => text_of(&Command { id: 0, body: CommandBody::Send { data } }),
+        Form::Protobuf => binary::send(data),
+    }
 }
 
-/// The answer to a ping, and the ping itself.
-pub(super) const PONG: &str = "{}";
+/// What we are, for the server's log.
+pub(super) const NAME: &str = "waystone-rs";
+/// The answer to a ping, and the ping itself, in JSON.
+const PONG: &str = "{}";
+
+/// Reads a frame.
+pub(super) fn replies(form: Form, frame: &[u8]) -> Result<Vec<Incoming>, ClientError> {
+    match form {
+        Form::Json => {
+            let text = std::str::from_utf8(frame).map_err(|error| ClientError::Protocol(error.to_string()))?;
+            text.lines().filter(|line| !line.trim().is_empty()).map(decode).collect()
+        }
+        Form::Protobuf => binary::replies(frame),
+    }
+}
 
 /// Reads one line.
-pub(super) fn decode(line: &str) -> Result<Incoming, ClientError> {
+fn decode(line: &str) -> Result<Incoming, ClientError> {
     if line.trim() == PONG {
         return Ok(Incoming::Ping);
     }
@@ -154,9 +180,9 @@ pub(super) fn own_channel(token: &str) -> Option<String> {
     Some(format!("#{}", claims.sub))
 }
 
-fn text_of(command: &Command<'_>) -> String {
+fn text_of(command: &Command<'_>) -> Vec<u8> {
     // Cannot fail: the keys are texts and nothing here refuses to be written.
-    serde_json::to_string(command).unwrap_or_default()
+    serde_json::to_vec(command).unwrap_or_default()
 }
 
 #[derive(Serialize)]
@@ -261,15 +287,17 @@ mod tests {
 
     #[test]
     fn commands_are_the_protocols_own() {
-        assert_eq!(connect("t", None), r#"{"id":1,"connect":{"token":"t","name":"waystone-rs"}}"#);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("JSON");
+        let json = Form::Json;
+        assert_eq!(text(connect(json, "t", None)), r#"{"id":1,"connect":{"token":"t","name":"waystone-rs"}}"#);
         let resume = Resume { epoch: "e1".to_owned(), offset: 5 };
         assert_eq!(
-            connect("t", Some(("#ada", &resume))),
+            text(connect(json, "t", Some(("#ada", &resume)))),
             r##"{"id":1,"connect":{"token":"t","name":"waystone-rs","subs":{"#ada":{"recover":true,"epoch":"e1","offset":5}}}}"##
         );
-        assert_eq!(rpc(2, "fix", &json!({"t": 1})), r#"{"id":2,"rpc":{"method":"fix","data":{"t":1}}}"#);
-        assert_eq!(subscribe(3, "board:x"), r#"{"id":3,"subscribe":{"channel":"board:x"}}"#);
-        assert_eq!(send(&json!("a\nb")), r#"{"send":{"data":"a\nb"}}"#);
+        assert_eq!(text(rpc(json, 2, "fix", &json!({"t": 1}))), r#"{"id":2,"rpc":{"method":"fix","data":{"t":1}}}"#);
+        assert_eq!(text(subscribe(json, 3, "board:x")), r#"{"id":3,"subscribe":{"channel":"board:x"}}"#);
+        assert_eq!(text(send(json, &json!("a\nb"))), r#"{"send":{"data":"a\nb"}}"#);
     }
 
     #[test]

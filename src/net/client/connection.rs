@@ -6,7 +6,8 @@
 use super::codec::{self, Body, Connected, Fault, Incoming};
 use super::trust::Trust;
 use super::{
-    CODE_BAD_PROTOCOL, CODE_NO_PING, CODE_OURS, CODE_PUSHES_NOT_READ, CODE_TRANSPORT, ClientError, PUSHES_MAX, Push,
+    CODE_BAD_PROTOCOL, CODE_NO_PING, CODE_OURS, CODE_PUSHES_NOT_READ, CODE_TRANSPORT, ClientError, Form, PUSHES_MAX,
+    Push,
 };
 use futures_util::{SinkExt, StreamExt};
 use std::collections::HashMap;
@@ -17,7 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::UrlError;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Message, protocol::WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -80,14 +83,15 @@ impl From<Closed> for ClientError {
 /// What the task is asked to put on the wire.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    Text(String),
+    Line(Vec<u8>),
     Close,
 }
 
 /// An open socket, and what came in one frame with the connect reply.
 pub(super) struct Wire {
     socket: Socket,
-    early: Vec<String>,
+    form: Form,
+    early: Vec<Incoming>,
 }
 
 /// A server's byte stream, in the clear or by TLS.
@@ -114,7 +118,12 @@ async fn dial(place: &str, secure: bool, trust: Option<&Trust>) -> Result<Box<dy
 }
 
 /// Opens the socket and exchanges the connect command; the caller sets the deadline.
-pub(super) async fn open(url: &str, first: String, trust: Option<&Trust>) -> Result<(Wire, Connected), ClientError> {
+pub(super) async fn open(
+    url: &str,
+    form: Form,
+    first: Vec<u8>,
+    trust: Option<&Trust>,
+) -> Result<(Wire, Connected), ClientError> {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -130,23 +139,26 @@ pub(super) async fn open(url: &str, first: String, trust: Option<&Trust>) -> Res
         return Err(connect(UrlError::UnsupportedUrlScheme.into()));
     };
     let io = dial(host.split(['/', '?']).next().unwrap_or_default(), secure, trust).await?;
-    let (mut socket, _) = client_async_with_config(url, io, Some(config)).await.map_err(connect)?;
-    socket.send(Message::text(first)).await.map_err(connect)?;
+    let mut request = url.into_client_request().map_err(connect)?;
+    if form == Form::Protobuf {
+        let name = HeaderValue::from_static(form.subprotocol());
+        request.headers_mut().insert("Sec-WebSocket-Protocol", name);
+    }
+    let (mut socket, _) = client_async_with_config(request, io, Some(config)).await.map_err(connect)?;
+    socket.send(message(form, first)).await.map_err(connect)?;
     loop {
-        let text = match socket.next().await {
-            Some(Ok(Message::Text(text))) => text,
+        let frame = match socket.next().await {
             Some(Ok(Message::Close(frame))) => return Err(Closed::by_frame(frame).into()),
-            Some(Ok(Message::Binary(_))) => return Err(ClientError::Protocol("a binary message".to_owned())),
-            Some(Ok(_)) => continue,
+            Some(Ok(message)) => message,
             Some(Err(error)) => return Err(Closed::broken(&error).into()),
             None => return Err(Closed::transport().into()),
         };
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            match codec::decode(line)? {
+        let Some(frame) = payload(form, &frame)? else { continue };
+        let mut replies = codec::replies(form, frame)?.into_iter();
+        while let Some(reply) = replies.next() {
+            match reply {
                 Incoming::Reply { id: codec::CONNECT_ID, outcome: Ok(Body::Connect(connected)) } => {
-                    let early = lines.map(str::to_owned).collect();
-                    return Ok((Wire { socket, early }, connected));
+                    return Ok((Wire { socket, form, early: replies.collect() }, connected));
                 }
                 Incoming::Reply { outcome: Err(Fault { code, message, temporary }), .. } => {
                     return Err(ClientError::Refused { code, message, temporary });
@@ -156,6 +168,26 @@ pub(super) async fn open(url: &str, first: String, trust: Option<&Trust>) -> Res
                 _ => {}
             }
         }
+    }
+}
+
+/// A line as a message of the WebSocket.
+fn message(form: Form, line: Vec<u8>) -> Message {
+    match form {
+        // What is JSON is UTF-8.
+        Form::Json => Message::text(String::from_utf8(line).unwrap_or_default()),
+        Form::Protobuf => Message::binary(line),
+    }
+}
+
+/// What a message of the WebSocket bears, if it is one of the protocol's.
+fn payload(form: Form, message: &Message) -> Result<Option<&[u8]>, ClientError> {
+    match (message, form) {
+        (Message::Text(text), Form::Json) => Ok(Some(text.as_bytes())),
+        (Message::Binary(bytes), Form::Protobuf) => Ok(Some(bytes)),
+        (Message::Text(_), Form::Protobuf) => Err(ClientError::Protocol("a text message".to_owned())),
+        (Message::Binary(_), Form::Json) => Err(ClientError::Protocol("a binary message".to_owned())),
+        _ => Ok(None),
     }
 }
 
@@ -252,8 +284,8 @@ impl Work {
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Closed> {
-        for line in std::mem::take(&mut self.wire.early) {
-            self.take_line(&line).await?;
+        for reply in std::mem::take(&mut self.wire.early) {
+            self.take_reply(reply).await?;
         }
         let patience = self.ping + PING_GRACE;
         let mut heard_at = Instant::now();
@@ -278,27 +310,28 @@ impl Work {
 
     async fn take(&mut self, heard: Option<Result<Message, tungstenite::Error>>) -> Result<(), Closed> {
         match heard {
-            Some(Ok(Message::Text(text))) => {
-                for line in text.lines() {
-                    self.take_line(line).await?;
-                }
-                Ok(())
-            }
             Some(Ok(Message::Close(frame))) => {
                 // Lets our half of the closing handshake out; the server may be gone already.
                 let _ = timeout(Duration::from_secs(1), self.wire.socket.flush()).await;
                 Err(Closed::by_frame(frame))
             }
-            Some(Ok(Message::Binary(_))) => Err(Closed::new(CODE_BAD_PROTOCOL, "a binary message")),
-            Some(Ok(_)) => Ok(()),
+            Some(Ok(message)) => {
+                let bad = |error| Closed::new(CODE_BAD_PROTOCOL, error);
+                if let Some(frame) = payload(self.wire.form, &message).map_err(bad)? {
+                    for reply in codec::replies(self.wire.form, frame).map_err(bad)? {
+                        self.take_reply(reply).await?;
+                    }
+                }
+                Ok(())
+            }
             Some(Err(error)) => Err(Closed::broken(&error)),
             None => Err(Closed::transport()),
         }
     }
 
-    async fn take_line(&mut self, line: &str) -> Result<(), Closed> {
-        match codec::decode(line).map_err(|error| Closed::new(CODE_BAD_PROTOCOL, error))? {
-            Incoming::Ping if self.pong => self.write(Some(Outgoing::Text(codec::PONG.to_owned()))).await,
+    async fn take_reply(&mut self, reply: Incoming) -> Result<(), Closed> {
+        match reply {
+            Incoming::Ping if self.pong => self.write(Some(Outgoing::Line(self.wire.form.ping()))).await,
             Incoming::Reply { id, outcome } => {
                 self.pending.answer(id, outcome);
                 Ok(())
@@ -325,7 +358,7 @@ impl Work {
         let burst = async {
             loop {
                 match next {
-                    Some(Outgoing::Text(text)) => self.wire.socket.feed(Message::text(text)).await?,
+                    Some(Outgoing::Line(line)) => self.wire.socket.feed(message(self.wire.form, line)).await?,
                     Some(Outgoing::Close) | None => {
                         self.wire.socket.close(None).await?;
                         return Ok(false);

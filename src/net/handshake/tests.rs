@@ -38,7 +38,7 @@ const LONG: Duration = Duration::from_secs(10);
 #[tokio::test]
 async fn good_head_becomes_a_socket() {
     let (arrival, said) = exchange(GOOD.as_bytes(), LONG).await;
-    assert!(matches!(arrival, Arrival::Socket(_)));
+    assert!(matches!(arrival, Arrival::Socket(_, _)));
     assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
 }
 
@@ -49,7 +49,7 @@ async fn frame_sent_together_with_the_head_is_not_lost() {
     let frame = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
     let bytes = [GOOD.as_bytes(), &frame].concat();
     let (arrival, _) = exchange(&bytes, LONG).await;
-    let Arrival::Socket(mut ws) = arrival else { panic!("no socket") };
+    let Arrival::Socket(mut ws, _) = arrival else { panic!("no socket") };
     let message = ws.next().await.expect("a message").expect("a good one");
     assert_eq!(message.into_text().expect("text").as_str(), "hi");
 }

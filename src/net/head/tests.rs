@@ -74,7 +74,6 @@ fn upgrade_refuses_each_fault_with_its_status() {
         (403, connect, good_with(&["Origin: http://127.0.0.1:7171"])),
         (403, connect, good_with(&["Origin: http://127.0.0.1:7170.evil.example"])),
         (403, connect, good_with(&["Origin: "])),
-        (400, connect, good_with(&["Sec-WebSocket-Protocol: centrifuge-protobuf"])),
         (400, connect, good_with(&["Sec-WebSocket-Protocol: graphql-ws, mqtt"])),
         (400, connect, good_with(&["Bad Header: 1"])),
         (400, connect, good_with(&["X: \u{1}"])),
@@ -169,5 +168,27 @@ fn same_origin_minds_default_ports_and_case() {
         ("play.example.org", "play.example.org", false),
     ] {
         assert_eq!(rules.knows_origin(origin, host), same, "{origin} at {host}");
+    }
+}
+
+#[test]
+fn first_known_subprotocol_decides_the_form() {
+    for (offered, form, told) in [
+        (&[][..], Form::Json, None),
+        (&["Sec-WebSocket-Protocol: centrifuge-json"], Form::Json, Some("centrifuge-json")),
+        (&["Sec-WebSocket-Protocol: centrifuge-protobuf"], Form::Protobuf, Some("centrifuge-protobuf")),
+        (
+            &["Sec-WebSocket-Protocol: mqtt, centrifuge-protobuf, centrifuge-json"],
+            Form::Protobuf,
+            Some("centrifuge-protobuf"),
+        ),
+        (&["Sec-WebSocket-Protocol: centrifuge-json,centrifuge-protobuf"], Form::Json, Some("centrifuge-json")),
+    ] {
+        let granted = upgrade(&head("GET /connect HTTP/1.1", &good_with(offered)), &rules()).expect("granted");
+        let (upgrade, _) = granted.expect("whole");
+        assert_eq!(upgrade.form(), form, "{offered:?}");
+        let answer = upgrade.response();
+        let name = answer.split("\r\n").find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
+        assert_eq!(name, told, "{offered:?}");
     }
 }

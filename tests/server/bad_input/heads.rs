@@ -35,7 +35,7 @@ pub fn cases(server: &TestServer) -> Vec<Case> {
         ("a short key", good().set("Sec-WebSocket-Key", "c2hvcnQ="), BAD),
         ("a key that is not base64", good().set("Sec-WebSocket-Key", "!!!!!!!!!!!!!!!!!!!!!!=="), BAD),
         ("an unknown sub-protocol", good().with("Sec-WebSocket-Protocol", "mqtt, graphql-ws"), BAD),
-        ("the Protobuf form", good().with("Sec-WebSocket-Protocol", "centrifuge-protobuf"), BAD),
+        ("a sub-protocol that is not quite ours", good().with("Sec-WebSocket-Protocol", "centrifuge-msgpack"), BAD),
         ("a foreign Origin", good().with("Origin", "https://evil.example.org"), stranger()),
         ("Origin: null", good().with("Origin", "null"), stranger()),
         ("our name as a prefix of an Origin", good().with("Origin", "http://127.0.0.1.evil.example.org"), stranger()),
