@@ -15,7 +15,7 @@ pub(super) const VERSION: u32 = 1;
 
 /// The form of snapshots that this version writes: an aggregate as JSON. One of another form is passed over, and the
 /// entity is made of its entries: raise it when the aggregate's fields change their meaning.
-pub(super) const SNAPSHOT_FORM: i32 = 2;
+pub(super) const SNAPSHOT_FORM: i32 = 3;
 
 /// An entry in the form [`VERSION`].
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {

@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Answers kept for clients that ask again: a phone has a handful of commands in flight.
+/// Answers kept for clients that ask again: a phone has a handful of commands in flight. More than a team has members,
+/// so that the last one of each is among them.
 const ANSWERS_KEPT: usize = 64;
 
 /// Senders whose last message is remembered: a team hears from its members and places, a player from a quest's places;
@@ -207,9 +208,7 @@ impl Aggregate {
                     false => entry.reply.clone().unwrap_or(Value::Null),
                 };
                 self.answers.push_back((cause.key(), *fingerprint, answer));
-                if self.answers.len() > ANSWERS_KEPT {
-                    self.answers.pop_front();
-                }
+                self.forget_an_answer();
             }
             None => {}
         }
@@ -227,6 +226,20 @@ impl Aggregate {
         if let State::Player(player) = &mut self.state {
             player.hear(&entry.notices);
         }
+    }
+
+    /// Bounds what is remembered of answers: the oldest of whoever has most of them goes, or those who talk much would push
+    /// out what a phone in a tunnel is about to ask again. The journal refuses what was forgotten, it has every cause.
+    fn forget_an_answer(&mut self) {
+        if self.answers.len() <= ANSWERS_KEPT {
+            return;
+        }
+        let asker = |at: usize| self.answers[at].0.split(' ').nth(1);
+        let mut held: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        (0..self.answers.len()).for_each(|at| *held.entry(asker(at)).or_default() += 1);
+        let most = held.values().max().copied();
+        let oldest = (0..self.answers.len()).find(|at| held.get(&asker(*at)).copied() == most);
+        self.answers.remove(oldest.unwrap_or(0));
     }
 
     /// Bounds what is remembered of senders. A repeat of one that was forgotten is refused by the journal, which has

@@ -61,6 +61,25 @@ fn command_ids_of_two_players_do_not_meet() {
 }
 
 #[test]
+fn answer_is_kept_however_much_the_others_say() {
+    let mut world = playing();
+    let fox = World::team_id("fox");
+    let say = |who: &str, text: &str| Command::Team(TeamCommand::Say { player: player(who), text: text.to_owned() });
+    world.command("ada", "c1", &fox, say("ada", "where are you?")).expect("said");
+    // Twice as many as answers are kept.
+    for n in 0..128 {
+        world.command("bo", &format!("c{n}"), &fox, say("bo", "here")).expect("said");
+    }
+    let told = world.count_told("bo", "team.said");
+    world.command("ada", "c1", &fox, say("ada", "where are you?")).expect("the same answer");
+    assert_eq!(world.count_told("bo", "team.said"), told, "it was said again");
+    assert_eq!(code(&world.command("ada", "c1", &fox, say("ada", "something else"))), 1005);
+    world.command("bo", "c127", &fox, say("bo", "here")).expect("the last of the others is known, too");
+    assert_eq!(world.count_told("bo", "team.said"), told);
+    world.check();
+}
+
+#[test]
 fn repeated_command_of_a_refused_one_may_succeed() {
     let mut world = World::with(&[DEMO]);
     world.found("fox", &["ada"]);
