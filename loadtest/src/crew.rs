@@ -24,23 +24,45 @@ pub struct Crew {
 
 /// Connects phones as fast as they are let in.
 pub async fn connect(target: &Target, machine: &Machine, count: u32) -> Result<Crew, Fault> {
+    let Crew { phones, cost: opened } = open(target, machine, count).await?;
+    let Crew { phones, cost: entered } = enter(target, phones).await?;
+    Ok(Crew { phones, cost: opened.and(entered) })
+}
+
+/// Opens the sockets only.
+pub async fn open(target: &Target, machine: &Machine, count: u32) -> Result<Crew, Fault> {
     if u64::from(count) + SPARE > machine.descriptors {
         return Err(Fault::Descriptors { wanted: count, limit: machine.descriptors });
     }
+    let addr = target.addr;
+    let work = (0..count).map(|index| async move { Phone::open(addr, index, format!("load-{index}")).await });
+    side_by_side(target, work.collect()).await
+}
+
+/// Says who each phone is.
+pub async fn enter(target: &Target, phones: Vec<Phone>) -> Result<Crew, Fault> {
     // Tokens are made beforehand: signing them is not what is measured.
-    let names: Vec<String> = (0..count).map(|index| format!("load-{index}")).collect();
-    let tokens = names.iter().map(|name| target.token(name)).collect::<Result<Vec<_>, _>>()?;
-    let (addr, turns) = (target.addr, Arc::new(Semaphore::new(AT_ONCE)));
-    let before = CpuMark::now(target.pid)?;
+    let tokens = phones.iter().map(|phone| target.token(&phone.player)).collect::<Result<Vec<_>, _>>()?;
+    let enter = |(mut phone, token): (Phone, String)| async move { phone.enter(&token).await.map(|()| phone) };
+    side_by_side(target, phones.into_iter().zip(tokens).map(enter).collect()).await
+}
+
+/// Does so many things at a time; phones stay in their order.
+async fn side_by_side<W>(target: &Target, work: Vec<W>) -> Result<Crew, Fault>
+where
+    W: Future<Output = Result<Phone, Fault>> + Send + 'static,
+{
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let (before, count) = (CpuMark::now(target.pid)?, work.len());
     let mut tasks = JoinSet::new();
-    for ((index, name), token) in (0..count).zip(names).zip(tokens) {
+    for (index, work) in work.into_iter().enumerate() {
         let turns = Arc::clone(&turns);
         tasks.spawn(async move {
             let _turn = turns.acquire_owned().await;
-            Phone::connect(addr, index, name, &token).await.map(|phone| (index, phone))
+            work.await.map(|phone| (index, phone))
         });
     }
-    let mut phones = Vec::with_capacity(count as usize);
+    let mut phones = Vec::with_capacity(count);
     while let Some(joined) = tasks.join_next().await {
         phones.push(joined.map_err(|err| Fault::phone("a phone", err))??);
     }

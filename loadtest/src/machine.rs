@@ -140,6 +140,18 @@ pub struct CpuUsed {
     pub wall: Duration,
 }
 
+impl CpuUsed {
+    /// Both together.
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            server: self.server.zip(more.server).map(|(one, other)| one + other),
+            client: self.client + more.client,
+            others: self.others + more.others,
+            wall: self.wall + more.wall,
+        }
+    }
+}
+
 impl CpuMark {
     /// Now.
     pub fn now(server: Option<u32>) -> Result<Self, Fault> {

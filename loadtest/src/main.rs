@@ -10,6 +10,7 @@ mod awards;
 mod cluster;
 mod crew;
 mod drive;
+mod edge;
 mod fault;
 mod fixes;
 mod idle;
@@ -49,6 +50,8 @@ struct Args {
 enum Scenario {
     /// Sessions that only answer pings: connects a second, memory for each
     Idle(idle::IdleArgs),
+    /// What a socket costs: before it says who it is, with its session, and when the session's actors have been let go
+    Edge(edge::EdgeArgs),
     /// Fixes at a given rate, open loop: processor time and latency
     Fixes(fixes::FixesArgs),
     /// As many fixes as the server takes, closed loop
@@ -117,6 +120,7 @@ async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
     let machine = Machine::look()?;
     match scenario {
         Scenario::Idle(args) => idle::run(args, &machine, seed).await,
+        Scenario::Edge(args) => edge::run(args, &machine, seed).await,
         Scenario::Fixes(args) => fixes::run(args, &machine, seed).await,
         Scenario::Max(args) => fixes::run_max(args, &machine, seed).await,
         Scenario::Awards(args) => awards::run(args, &machine, seed).await,

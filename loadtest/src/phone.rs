@@ -33,6 +33,13 @@ pub struct Phone {
 impl Phone {
     /// Connects and waits for the welcome.
     pub async fn connect(addr: SocketAddr, index: u32, player: String, token: &str) -> Result<Self, Fault> {
+        let mut phone = Self::open(addr, index, player).await?;
+        phone.enter(token).await?;
+        Ok(phone)
+    }
+
+    /// Opens a socket, and says nothing yet.
+    pub async fn open(addr: SocketAddr, index: u32, player: String) -> Result<Self, Fault> {
         let fault = |what: String| Fault::phone(&player, what);
         let work = async {
             let io = dial(addr, index).await.map_err(|err| fault(format!("no connection: {err}")))?;
@@ -44,13 +51,20 @@ impl Phone {
             let (ws, _) = client_async_with_config(url, io, Some(config))
                 .await
                 .map_err(|err| fault(format!("no WebSocket: {err}")))?;
-            let mut phone = Self { ws, player: player.clone(), last_id: 0, notices: Vec::new() };
-            let id = phone.next_id();
-            phone.send(wire::connect(id, token)).await?;
-            phone.answer(id).await?;
-            Ok(phone)
+            Ok(Self { ws, player: player.clone(), last_id: 0, notices: Vec::new() })
         };
-        timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(fault("no welcome in time".to_owned())))
+        timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(fault("no socket in time".to_owned())))
+    }
+
+    /// Says who it is and waits for the welcome.
+    pub async fn enter(&mut self, token: &str) -> Result<(), Fault> {
+        let id = self.next_id();
+        let work = async {
+            self.send(wire::connect(id, token)).await?;
+            self.answer(id).await
+        };
+        let entered = timeout(PATIENCE, work).await;
+        entered.unwrap_or_else(|_| Err(Fault::phone(&self.player, "no welcome in time")))
     }
 
     /// The number of the next command.

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use waystone::app::{self, App, QuestSource, Seat, StartError};
 use waystone::clock::Clock;
 use waystone::config::{self, KeyFileError};
@@ -34,7 +35,7 @@ pub enum ServeError {
     Start(#[from] StartError),
 }
 
-/// Serves on a free port of the loopback address, with the edge's default limits, the demo's quest and the load's.
+/// Serves on a free port of the loopback address, with the edge's default limits but for the time to connect, the demo's quest and the load's.
 pub async fn serve(data: &Path, places: u32) -> Result<(), ServeError> {
     let secret = config::data_key(data)?;
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), Clock::system());
@@ -63,7 +64,10 @@ fn quests(places: u32) -> [QuestSource; 2] {
 }
 
 fn edge() -> EdgeConfig {
-    EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    let mut edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    // `edge` looks at sockets before they say who they are.
+    edge.connect_deadline = Duration::from_secs(60);
+    edge
 }
 
 async fn until_told(app: App) -> Result<(), ServeError> {

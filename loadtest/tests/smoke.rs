@@ -30,6 +30,14 @@ fn idle_sessions_are_weighed() {
 }
 
 #[test]
+fn sockets_are_weighed_stage_by_stage() {
+    let report = report(&["edge", "--sessions", "50", "--rest", "1", "--sleep", "0", "--json"]);
+    let [layer, awake] = ["socket layer", "awake"].map(|when| figure(&report, &format!("bytes a socket, {when}")));
+    assert!(awake > layer && layer > 0.0, "{layer} {awake}");
+    assert!(figure(&report, "sockets opened") > 0.0 && figure(&report, "connects") > 0.0);
+}
+
+#[test]
 fn fixes_at_a_rate_are_all_answered() {
     let report = report(&["fixes", "--sessions", "8", "--rate", "80", "--seconds", "2", "--warmup", "1", "--json"]);
     let rate = figure(&report, "fixes answered");
