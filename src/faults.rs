@@ -12,7 +12,7 @@ mod poison;
 pub use bugs::{BUGS, Bug, planted, spoilt};
 #[cfg(feature = "faults")]
 pub use bugs::{Planted, plant};
-pub use odd::{clock_off_ms, newest_protocol};
+pub use odd::{clock_off_ms, hold, newest_protocol};
 pub use poison::taste;
 #[cfg(feature = "faults")]
 pub use poison::{Poisoned, poison};
@@ -47,7 +47,8 @@ pub const POINTS: [(&str, Point); 6] = [
 ];
 
 /// The environment variable that arms a point: `after-append:40` dies when the place is reached the 40th time. In the
-/// same form, with commas between: `clock:3600` has a clock that is an hour ahead, `protocol:1` speaks version 1 at most.
+/// same form, with commas between: `clock:3600` has a clock that is an hour ahead, `protocol:1` speaks version 1 at most,
+/// `hold:3` lets shards stay for 3 s instead of 10.
 pub const VARIABLE: &str = "WAYSTONE_FAULT";
 
 #[cfg(feature = "faults")]

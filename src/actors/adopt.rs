@@ -13,7 +13,7 @@ use crate::actors::shards::Shards;
 use crate::cluster::link::Ownership;
 use crate::cluster::shard::Shard;
 use crate::faults::{Bug, planted};
-use crate::persist::{Claim, ReadError};
+use crate::persist::{Claim, Estate, ReadError};
 use ractor::ActorRef;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,13 +41,24 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Serves a shard that the journal has given to this node; answers with how many messages of earlier owners are
-    /// carried on.
-    pub async fn adopt(&self, claim: &Claim) -> Result<usize, ReadError> {
-        let Claim { shard, epoch, head, .. } = *claim;
-        let undelivered = if planted(Bug::UndeliveredForgotten) { 0 } else { self.take_on(claim).await? };
-        let none = head == 0 || planted(Bug::WakesForgotten);
-        let wakes = if none { Vec::new() } else { self.node.journal.wakes(shard).await? };
+    /// What is left to do in shards that the journal has given to this node, or why that cannot be read now.
+    pub async fn estates(&self, claims: &[Claim]) -> Result<Vec<Estate>, ReadError> {
+        self.node.journal.estates(claims.to_vec()).await
+    }
+
+    /// Serves a shard that the journal has given to this node, and does what is left to do there; answers with how many
+    /// messages of earlier owners are carried on.
+    pub async fn adopt(&self, claim: &Claim, estate: Estate) -> Result<usize, ReadError> {
+        let Claim { shard, epoch, .. } = *claim;
+        let undelivered = match estate.undelivered {
+            _ if planted(Bug::UndeliveredForgotten) => 0,
+            Some(left) => {
+                left.iter().for_each(|stored| self.node.courier.restore(stored));
+                left.len()
+            }
+            None => self.take_on(claim).await?,
+        };
+        let wakes = if planted(Bug::WakesForgotten) { Vec::new() } else { estate.wakes };
         // Before the actor starts, since an alarm that is due rings at once.
         self.node.ownership.begin(shard, epoch);
         let arguments = Box::new(ShardArguments { shard, epoch, node: Arc::clone(&self.node), wakes });
@@ -59,7 +70,7 @@ impl Shelf {
         Ok(undelivered)
     }
 
-    /// Hands the messages of earlier owners that were not delivered to the courier.
+    /// Hands the messages of earlier owners that were not delivered to the courier, page by page.
     async fn take_on(&self, claim: &Claim) -> Result<usize, ReadError> {
         let (mut after, mut count) = (claim.out_acked, 0);
         while after < claim.head {

@@ -13,7 +13,7 @@ use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::faults::{self, Bug, Point};
 use crate::ids::EntityId;
-use crate::persist::RUN_MAX;
+use crate::persist::{RUN_MAX, ReadError};
 use crate::quest::aggregate::{Aggregate, State};
 use crate::quest::{guidance, view};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -147,7 +147,13 @@ impl EntityState {
             return Ok(());
         }
         let out_of_service = |err| {
-            error!(entity = %self.id, %err, "an entity cannot be read and is out of service");
+            match &err {
+                // The journal says itself that it is away; the next message tries again.
+                ReadError::Unavailable(_) => debug!(entity = %self.id, %err, "an entity cannot be read now"),
+                ReadError::Corrupt { .. } => {
+                    error!(entity = %self.id, %err, "an entity cannot be read and is out of service");
+                }
+            }
             Undelivered::Unavailable
         };
         let mut loaded = self.node.journal.load(&self.id).await.map_err(out_of_service)?;

@@ -9,8 +9,9 @@ use crate::actors::node::Node;
 use crate::actors::start::PublishNew;
 use crate::cluster::link::{LinkState, Note, Ownership, Peers};
 use crate::cluster::member::{NodeId, Owner, View};
-use crate::cluster::plan::{Holding, Planner, Step};
+use crate::cluster::plan::{HOLD, Holding, Planner, Step};
 use crate::cluster::shard::Shard;
+use crate::faults;
 use crate::persist::Members;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -112,7 +113,7 @@ impl Keeper {
             members,
             peers,
             publish: Arc::new(publish),
-            planner: Planner::default(),
+            planner: Planner::with_hold(faults::hold(HOLD)),
             begun: Instant::now(),
             mine: BTreeMap::new(),
             claiming: BTreeSet::new(),

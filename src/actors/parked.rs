@@ -210,8 +210,9 @@ impl Parked {
 
     /// What a parked entity panicked at last; `None`: it is not parked.
     pub fn poison(&self, entity: &EntityId) -> Option<Poison> {
-        let table = self.lock();
-        table.ailing.get(entity).filter(|ailing| ailing.parked.is_some()).map(|ailing| ailing.poison.clone())
+        let (table, now) = (self.lock(), Instant::now());
+        let parked = |ailing: &&Ailing| ailing.parked.is_some() && !ailing.is_well(now);
+        table.ailing.get(entity).filter(parked).map(|ailing| ailing.poison.clone())
     }
 
     /// Has a parked entity tried again now; `false`: it is not parked. If it panics once more it is parked again.

@@ -55,8 +55,8 @@ pub async fn start_through(
     let claims = journal.claim(Shard::all().collect()).await?;
     let shelf = shelf(node).await?;
     let mut undelivered = 0_usize;
-    for claim in &claims {
-        undelivered += shelf.adopt(claim).await?;
+    for (claim, estate) in claims.iter().zip(shelf.estates(&claims).await?) {
+        undelivered += shelf.adopt(claim, estate).await?;
     }
     if undelivered > 0 {
         info!(undelivered, "messages of the last run are carried on");

@@ -75,6 +75,8 @@ struct Idle {
 #[derive(Debug, Default)]
 pub struct Planner {
     me: Option<NodeId>,
+    /// Where tests have no time for [`HOLD`].
+    hold: Option<Duration>,
     contacts: Contacts,
     placement: Placement,
     /// Shards that nobody serves, or this node by the view and not in fact.
@@ -91,6 +93,15 @@ pub struct Planner {
 }
 
 impl Planner {
+    /// One by which shards stay where they are for so long instead of [`HOLD`], and a link must be up again for so long.
+    pub fn with_hold(hold: Duration) -> Self {
+        Self { hold: Some(hold), ..Self::default() }
+    }
+
+    fn hold(&self) -> Duration {
+        self.hold.unwrap_or(HOLD)
+    }
+
     /// What to do, by a monotonic clock, after a look at the database or a change of a link; at least each second.
     ///
     /// `mine` is what this node holds in fact; a claim is planned again until it shows there, so the caller remembers
@@ -104,7 +115,7 @@ impl Planner {
         links: &BTreeMap<NodeId, LinkState>,
     ) -> Vec<Step> {
         self.me = Some(view.me.clone());
-        self.contacts.look(now, view, links);
+        self.contacts.look(now, view, links, self.hold());
         self.grudges.retain(|_, since| now.saturating_sub(*since) < GRUDGE);
         let mut steps = Vec::new();
         let lost = lost(view, mine);
@@ -217,7 +228,7 @@ impl Planner {
             }
             let owner = view.owner(*shard);
             let served = owner.node.as_ref() == Some(&view.me) && owner.epoch == holding.epoch;
-            if holding.closing || !served || !(leaving || owner.held >= HOLD) {
+            if holding.closing || !served || !(leaving || owner.held >= self.hold()) {
                 continue;
             }
             let Some(to) = self.placement.target(*shard).filter(|target| **target != view.me) else { continue };

@@ -145,6 +145,21 @@ pub struct Stored {
     pub entry: Entry,
 }
 
+/// What the owners of a shard before have left to do.
+#[derive(Debug, Clone)]
+pub struct Estate {
+    /// Of which shard.
+    pub shard: Shard,
+    /// Entries whose messages are not known to be delivered, in order; `None`: they are many, or one of them cannot be
+    /// read, and are to be read by pages ([`Journal::undelivered`]).
+    pub undelivered: Option<Vec<Stored>>,
+    /// Entities that want to be woken, and when.
+    pub wakes: Vec<(EntityId, Timestamp)>,
+}
+
+/// Undelivered entries of one shard at most that come with its [`Estate`]: a shard in play has some dozens under way.
+pub(crate) const ESTATE_ENTRIES: u32 = 200;
+
 /// A version of a quest as published: its source text, unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedSource {
@@ -214,6 +229,29 @@ pub trait Journal: Send + Sync + Debug + 'static {
 
     /// All entities of a shard that want to be woken, and when.
     fn wakes(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<(EntityId, Timestamp)>, ReadError>>;
+
+    /// What is left to do in shards that have just been claimed, all at once: after a node has died its shards come to
+    /// others by the dozen. In the order of the claims.
+    fn estates(&self, claims: Vec<Claim>) -> BoxFuture<'_, Result<Vec<Estate>, ReadError>> {
+        let one = async |Claim { shard, head, out_acked, .. }| {
+            if head == 0 {
+                return Ok(Estate { shard, undelivered: Some(Vec::new()), wakes: Vec::new() });
+            }
+            let undelivered = match self.undelivered(shard, out_acked, ESTATE_ENTRIES).await {
+                Ok(page) => Some(page).filter(|page| page.len() < ESTATE_ENTRIES as usize),
+                Err(ReadError::Corrupt { .. }) => None,
+                Err(err) => return Err(err),
+            };
+            Ok(Estate { shard, undelivered, wakes: self.wakes(shard).await? })
+        };
+        Box::pin(async move {
+            let mut estates = Vec::with_capacity(claims.len());
+            for claim in claims {
+                estates.push(one(claim).await?);
+            }
+            Ok(estates)
+        })
+    }
 
     /// All entries of a shard after an offset, in order, `limit` at most: for projections and for `verify`.
     /// Pages end as those of [`Self::undelivered`] do.

@@ -7,7 +7,8 @@ use super::desk::Desk;
 use super::health::Health;
 use super::writer::Shared;
 use super::{
-    Append, AppendError, Claim, Journal, Loaded, LoadedPage, Members, PublishedSource, ReadError, Stored, new_id,
+    Append, AppendError, Claim, Estate, Journal, Loaded, LoadedPage, Members, PublishedSource, ReadError, Stored,
+    new_id,
 };
 use crate::clock::Clock;
 use crate::cluster::member::{Identity, NodeId};
@@ -32,6 +33,7 @@ mod backend;
 mod batch;
 mod lease;
 mod line;
+mod loads;
 mod membership;
 mod reader;
 mod schema;
@@ -192,12 +194,12 @@ impl Journal for PostgresJournal {
 
     fn load(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
         let entity = entity.clone();
-        async move { self.reader.load(&entity, true).await }.boxed()
+        async move { self.reader.load(&entity).await }.boxed()
     }
 
     fn load_entries(&self, entity: &EntityId) -> BoxFuture<'_, Result<Loaded, ReadError>> {
         let entity = entity.clone();
-        async move { self.reader.load(&entity, false).await }.boxed()
+        async move { self.reader.load_entries(&entity).await }.boxed()
     }
 
     fn load_page(&self, shard: Shard, after: Option<EntityId>, limit: u32) -> BoxFuture<'_, LoadedPage> {
@@ -219,7 +221,14 @@ impl Journal for PostgresJournal {
     }
 
     fn wakes(&self, shard: Shard) -> BoxFuture<'_, Result<Vec<(EntityId, Timestamp)>, ReadError>> {
-        self.reader.wakes(shard).boxed()
+        async move { self.reader.wakes(&[shard]).await }.boxed()
+    }
+
+    fn estates(&self, claims: Vec<Claim>) -> BoxFuture<'_, Result<Vec<Estate>, ReadError>> {
+        let shards: Vec<Shard> = claims.iter().map(|claim| claim.shard).collect();
+        let delivered = |claim: &Claim| claim.out_acked.max(self.desk.shared.acked.get(claim.shard));
+        let after: Vec<i64> = claims.iter().map(|claim| batch::int(delivered(claim))).collect();
+        async move { self.reader.estates(&shards, after).await }.boxed()
     }
 
     fn scan(&self, shard: Shard, after: u64, limit: u32) -> BoxFuture<'_, Result<Vec<Stored>, ReadError>> {

@@ -333,6 +333,7 @@ suite! {
         delivery_stops_at_the_head
         a_wake_is_replaced_and_removed
         wakes_come_in_order
+        what_is_left_to_do_comes_for_many_shards_at_once
         a_scan_is_ordered_and_paged
         a_shard_is_loaded_page_by_page
         entries_can_be_read_past_a_snapshot

@@ -16,10 +16,10 @@ use waystone::net::client::{Client, ClientError, Push, Resume};
 use waystone::verify::history::{Connected, Diary, Outcome, Position};
 
 /// Pairs: enough that every node has teams and players of others' sessions.
-const PAIRS: usize = 12;
+const PAIRS: usize = 9;
 const NODES: usize = 3;
 /// How often each says something.
-const EVERY: Duration = Duration::from_millis(300);
+const EVERY: Duration = Duration::from_millis(400);
 const ANSWER: Duration = Duration::from_secs(6);
 /// How long everything may take to be answered when nothing is wrong any more, and to be heard at the end.
 const HEARD: Duration = Duration::from_secs(20);

@@ -7,6 +7,7 @@ use crate::players::{Mark, Players};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use waystone::ids::PlayerId;
 
@@ -21,8 +22,12 @@ const CHAINS: Duration = Duration::from_secs(10);
 /// What each fault has cost, over all rounds.
 type Told = BTreeMap<&'static str, Gaps>;
 
+/// One cluster at a time: two of them, unoptimised, are more than two cores can carry, and what is seen then is hunger.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// Plays scenes as often as asked for, each time on a stage of its own: what there is to check grows with the play.
 pub(crate) async fn play(names: [&'static str; 3], scenes: impl AsyncFn(&mut Stage, u32)) {
+    let _turn = TURN.lock().await;
     let mut all = Told::new();
     for round in 0..rounds() {
         let mut stage = Stage::open(names).await;
@@ -36,8 +41,9 @@ pub(crate) async fn play(names: [&'static str; 3], scenes: impl AsyncFn(&mut Sta
     }
 }
 
+/// How often each scene is played.
 #[expect(clippy::disallowed_methods, reason = "a long run is asked for by hand")]
-fn rounds() -> u32 {
+pub(crate) fn rounds() -> u32 {
     std::env::var("WAYSTONE_CLUSTER_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
 }
 

@@ -7,6 +7,7 @@
 
 mod meeting;
 mod nodes;
+mod parking;
 mod posting;
 mod sharing;
 mod waking;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use waystone::actors::contract::{CloseReason, Hello, Push, Sink};
 use waystone::actors::game::{Game, Session};
+use waystone::actors::node::Node;
 use waystone::actors::start::{Joining, RunningNode};
 use waystone::actors::world::World;
 use waystone::clock::Clock;
@@ -70,6 +71,11 @@ impl Nodes {
             })
             .await;
         nodes
+    }
+
+    /// One of them, as its own parts see it.
+    pub fn node(&self, place: usize) -> &Node {
+        &self.all[place].running.node
     }
 
     /// A phone on one of them.

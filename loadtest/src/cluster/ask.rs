@@ -7,6 +7,7 @@ use crate::report::Report;
 use hdrhistogram::Histogram;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use waystone::cluster::shard::Shard;
@@ -43,17 +44,18 @@ pub async fn run(cluster: &Cluster, span: Duration, report: &mut Report) -> Resu
     let mut kinds = Vec::new();
     for (kind, node) in [("own node", 0), ("another node", 1)] {
         let names = players(&format!("ask{node}"), PHONES, of_first).into_iter().map(|name| (name, node)).collect();
-        kinds.push((kind, cluster.connect(names).await?));
+        kinds.push((kind, Resting::of(cluster.connect(names).await?)));
     }
     for (load, phones, pause) in [("light load", FEW, CALM), ("full load", PHONES, HASTE)] {
         let mut seen = [(); 2].map(|()| (histogram(), Duration::ZERO, Duration::ZERO));
         for _ in 0..2 {
             for ((_, all), (histogram, wall, cpu)) in kinds.iter_mut().zip(&mut seen) {
+                let mut awake = std::mem::take(all).wake().await?;
+                let resting = awake.split_off(phones.min(awake.len()));
+                *all = Resting::of(resting);
                 let (before, begun) = (cluster.cpu()?, Instant::now());
-                let rest = all.split_off(phones.min(all.len()));
-                let (asked, back) = ask(std::mem::take(all), span / 2, pause).await?;
-                *all = back;
-                all.extend(rest);
+                let (asked, back) = ask(awake, span / 2, pause).await?;
+                all.add(back);
                 let used: Duration = cluster.cpu()?.iter().sum::<Duration>().saturating_sub(before.iter().sum());
                 histogram.add(&asked).expect("histograms of equal bounds add up");
                 (*wall, *cpu) = (*wall + begun.elapsed(), *cpu + used);
@@ -73,6 +75,43 @@ pub async fn run(cluster: &Cluster, span: Duration, report: &mut Report) -> Resu
         }
     }
     Ok(())
+}
+
+/// Phones that only answer pings, until they are woken: one that did not would be closed.
+#[derive(Debug, Default)]
+struct Resting {
+    wake: watch::Sender<bool>,
+    phones: JoinSet<Result<Phone, Fault>>,
+}
+
+impl Resting {
+    fn of(phones: Vec<Phone>) -> Self {
+        let mut resting = Self::default();
+        resting.add(phones);
+        resting
+    }
+
+    fn add(&mut self, phones: Vec<Phone>) {
+        for mut phone in phones {
+            let mut wake = self.wake.subscribe();
+            self.phones.spawn(async move {
+                let fault = tokio::select! {
+                    fault = phone.idle() => Some(fault),
+                    _ = wake.wait_for(|awake| *awake) => None,
+                };
+                fault.map_or(Ok(phone), Err)
+            });
+        }
+    }
+
+    async fn wake(mut self) -> Result<Vec<Phone>, Fault> {
+        self.wake.send_replace(true);
+        let mut phones = Vec::new();
+        while let Some(joined) = self.phones.join_next().await {
+            phones.push(joined.map_err(|err| Fault::phone("a phone", err))??);
+        }
+        Ok(phones)
+    }
 }
 
 /// Lets phones ask for a while, each one question after another.

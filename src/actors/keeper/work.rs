@@ -5,14 +5,13 @@ use crate::actors::adopt::Shelf;
 use crate::cluster::link::{Note, Ownership};
 use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
-use crate::persist::Claim;
-use futures_util::StreamExt as _;
+use crate::persist::{Claim, ReadError};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// Shards taken in at once: each reads the journal a few times, and there are four connections for that.
-const ADOPTING: usize = 8;
+/// Shards whose estates are read in one question: with some kilobytes each, a fraction of a megabyte.
+const TOGETHER: usize = 64;
 /// A pause before a release that failed is tried again.
 const RELEASE_AGAIN: Duration = Duration::from_millis(250);
 
@@ -47,7 +46,7 @@ impl Keeper {
         let shelf = self.shelf.clone();
         self.work.spawn(async move {
             shelf.let_go(shard).await;
-            release(&shelf, shard).await;
+            release(&shelf, &[shard]).await;
             shelf.node.tell_peers(&Note::Owners(vec![Ownership { shard, node: None, epoch }]));
             Done::LetGo(shard)
         });
@@ -69,36 +68,46 @@ impl Keeper {
 
 /// Until a shard is released nobody else may have it, so this is worth trying for as long as it takes; if the database
 /// is gone, so is the lease, and others claim it.
-async fn release(shelf: &Shelf, shard: Shard) {
-    while let Err(err) = shelf.node.journal.release(vec![shard]).await {
-        warn!(%err, shard = shard.number(), "a shard could not be released; it is tried again");
+async fn release(shelf: &Shelf, shards: &[Shard]) {
+    while let Err(err) = shelf.node.journal.release(shards.to_vec()).await {
+        warn!(%err, shards = shards.len(), "shards could not be released; it is tried again");
         tokio::time::sleep(RELEASE_AGAIN).await;
     }
 }
 
+/// Lets others have what this node cannot serve.
+async fn give_back(shelf: &Shelf, shards: &[Shard], err: &ReadError) {
+    warn!(%err, shards = shards.len(), "shards could not be taken in; they are given back");
+    shards.iter().for_each(|shard| shelf.node.courier.give_up(*shard));
+    release(shelf, shards).await;
+}
+
 /// Serves what was claimed; what cannot be taken in is given back.
-async fn take_in(shelf: &Shelf, claims: Vec<Claim>) -> Vec<(Shard, u64)> {
-    let adopted: Vec<Option<Claim>> = futures_util::stream::iter(claims)
-        .map(|claim| async move {
-            let Claim { shard, epoch, .. } = claim;
-            match shelf.adopt(&claim).await {
-                Ok(_) => {
-                    let node = Some(shelf.node.router.me().clone());
-                    shelf.node.tell_peers(&Note::Owners(vec![Ownership { shard, node, epoch }]));
-                    Some(claim)
-                }
-                Err(err) => {
-                    warn!(%err, shard = shard.number(), "a shard could not be taken in; it is given back");
-                    shelf.node.courier.give_up(shard);
-                    release(shelf, shard).await;
-                    None
+async fn take_in(shelf: &Shelf, mut claims: Vec<Claim>) -> Vec<(Shard, u64)> {
+    let mut taken = Vec::with_capacity(claims.len());
+    while !claims.is_empty() {
+        let some: Vec<Claim> = claims.drain(..claims.len().min(TOGETHER)).collect();
+        match shelf.estates(&some).await {
+            Ok(estates) => {
+                for (claim, estate) in some.into_iter().zip(estates) {
+                    match shelf.adopt(&claim, estate).await {
+                        Ok(_) => {
+                            let node = Some(shelf.node.router.me().clone());
+                            let ours = Ownership { shard: claim.shard, node, epoch: claim.epoch };
+                            shelf.node.tell_peers(&Note::Owners(vec![ours]));
+                            taken.push(claim);
+                        }
+                        Err(err) => give_back(shelf, &[claim.shard], &err).await,
+                    }
                 }
             }
-        })
-        .buffer_unordered(ADOPTING)
-        .collect()
-        .await;
-    let claims: Vec<Claim> = adopted.into_iter().flatten().collect();
+            Err(err) => {
+                let shards: Vec<Shard> = some.iter().map(|claim| claim.shard).collect();
+                give_back(shelf, &shards, &err).await;
+            }
+        }
+    }
+    let claims = taken;
     let held = claims.iter().map(|claim| (claim.shard, claim.epoch)).collect();
     let (showing, stop) = (shelf.clone(), shelf.node.stop.clone());
     let under_way = shelf.node.overview.show();

@@ -9,9 +9,6 @@ use std::time::Duration;
 /// How long a link is down before its peer is called unreachable: as long as a lease runs, so that a node that died is
 /// out of the view by then and never called so.
 pub(super) const UNREACHABLE_AFTER: Duration = Duration::from_secs(3);
-/// How long it must be up again, in one piece, before it counts as well. Ten times a flap of a second, and as long as
-/// shards are held at least: a link that fails now and then costs a move each ten seconds at worst.
-pub(super) const REACHABLE_AFTER: Duration = Duration::from_secs(10);
 /// How long a peer's machine must refuse before the peer is taken for dead: several dials, in which a process that
 /// starts anew would be up or an address that changed would be told.
 pub(super) const GONE_AFTER: Duration = Duration::from_millis(200);
@@ -56,8 +53,10 @@ struct Look {
 }
 
 impl Contacts {
-    /// Takes a look in, or the last one again. Who has left is forgotten: if it comes back it is new.
-    pub(super) fn look(&mut self, now: Duration, view: &View, links: &BTreeMap<NodeId, LinkState>) {
+    /// Takes a look in, or the last one again. Who has left is forgotten: if it comes back it is new. A link counts as well
+    /// again when it has been up, in one piece, for as long as shards are held: ten times a flap of a second, and one that
+    /// fails now and then costs a move each time of holding at worst.
+    pub(super) fn look(&mut self, now: Duration, view: &View, links: &BTreeMap<NodeId, LinkState>, hold: Duration) {
         let first = self.looks.is_none();
         let resumed = self.resumed(now, view).is_some_and(|at| now.saturating_sub(at) < AWAY);
         for (node, contact) in self.by_node.iter().filter(|(node, _)| !view.members.contains_key(*node)) {
@@ -72,7 +71,7 @@ impl Contacts {
             // No link yet is as good as one that is down: who can never be linked must not pass for reachable.
             let link = links.get(node).copied().unwrap_or(LinkState::Down { refused: false });
             if let Some(contact) = self.by_node.get_mut(node) {
-                contact.note(now, link);
+                contact.note(now, link, hold);
             } else {
                 let known_since = (!first || *node == view.me).then_some(now);
                 self.by_node.insert(node.clone(), Contact::new(now, known_since, link));
@@ -136,7 +135,7 @@ impl Contact {
         Self { known_since, link, since: now, reported: false, refused_since, buried: false }
     }
 
-    fn note(&mut self, now: Duration, link: LinkState) {
+    fn note(&mut self, now: Duration, link: LinkState, hold: Duration) {
         // A new connection means that the link was down in between, unseen.
         let same = match (self.link, link) {
             (LinkState::Up { connection: one, .. }, LinkState::Up { connection: other, .. }) => one == other,
@@ -150,7 +149,7 @@ impl Contact {
         let lasted = now.saturating_sub(self.since);
         match link {
             LinkState::Down { .. } => self.reported |= lasted >= UNREACHABLE_AFTER,
-            LinkState::Up { .. } => self.reported &= lasted < REACHABLE_AFTER,
+            LinkState::Up { .. } => self.reported &= lasted < hold,
         }
         match (link, self.refused_since) {
             (LinkState::Down { refused: true }, None) => self.refused_since = Some(now),

@@ -5,10 +5,11 @@
 
 use super::batch::{Keys, int, number, shard, uint};
 use super::line::settings;
+use super::loads::{Answers, Loads};
 use super::sql;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, QuestId};
-use crate::persist::{Loaded, PublishedSource, ReadError, Stored, record};
+use crate::persist::{ESTATE_ENTRIES, Estate, Loaded, PublishedSource, ReadError, Stored, record};
 use crate::units::Timestamp;
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// Connections: entities that start, and a long scan beside them; a database has some hundred in all.
 const CONNECTIONS: u32 = 4;
+/// Those that are kept though nobody reads: whoever takes over a dead node's shards should not have to connect first.
+const KEPT: u32 = 2;
 /// Longest wait for a connection, and then for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Longest statement.
@@ -29,6 +32,7 @@ const PAGE: u32 = 4096;
 #[derive(Debug)]
 pub(super) struct Reader {
     pool: PgPool,
+    loads: Loads,
     cut: Option<HashMap<Shard, Cut>>,
 }
 
@@ -43,12 +47,12 @@ pub(super) struct Cut {
 impl Reader {
     /// Connects when first asked.
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { pool: pool(options), cut: None }
+        Self { pool: pool(options), loads: Loads::new(), cut: None }
     }
 
     /// The same, of one moment.
     pub(super) fn of_one_moment(options: PgConnectOptions, cut: HashMap<Shard, Cut>) -> Self {
-        Self { pool: pool(options), cut: Some(cut) }
+        Self { pool: pool(options), loads: Loads::new(), cut: Some(cut) }
     }
 
     pub(super) async fn close(&self) {
@@ -59,10 +63,16 @@ impl Reader {
         self.cut.as_ref().map_or(i64::MAX, |cut| cut.get(&shard).map_or(0, |cut| cut.head))
     }
 
-    /// One entity; from its snapshot on if `snapshots`.
-    pub(super) async fn load(&self, entity: &EntityId, snapshots: bool) -> Result<Loaded, ReadError> {
-        let loaded = in_time(self.load_many(std::slice::from_ref(entity), snapshots)).await?;
-        loaded.into_iter().next().map_or_else(|| Ok(Loaded::default()), |(_, loaded)| loaded)
+    /// One entity, from its snapshot on; together with others, where many are asked for.
+    pub(super) async fn load(&self, entity: &EntityId) -> Result<Loaded, ReadError> {
+        let ask = |entities: Vec<EntityId>| async move { in_time(self.load_many(&entities, true)).await };
+        in_time(self.loads.one(entity, ask)).await
+    }
+
+    /// One entity, from its first entry on.
+    pub(super) async fn load_entries(&self, entity: &EntityId) -> Result<Loaded, ReadError> {
+        let loaded = in_time(self.load_many(std::slice::from_ref(entity), false)).await?;
+        loaded.into_iter().next().unwrap_or_else(|| Ok(Loaded::default()))
     }
 
     /// A page of a shard's entities, in order.
@@ -77,28 +87,24 @@ impl Reader {
             let query = sqlx::query(sql::ENTITIES).bind(number(shard)).bind(kind).bind(key);
             let rows = query.bind(i64::from(limit.min(PAGE))).fetch_all(&self.pool).await.map_err(unavailable)?;
             let entities = rows.iter().map(|row| entity(row, 0)).collect::<Result<Vec<_>, _>>()?;
-            self.load_many(&entities, true).await
+            let loaded = self.load_many(&entities, true).await?;
+            Ok(entities.into_iter().zip(loaded).collect())
         };
         in_time(read).await
     }
 
     /// Many entities in one question.
-    async fn load_many(
-        &self,
-        entities: &[EntityId],
-        snapshots: bool,
-    ) -> Result<Vec<(EntityId, Result<Loaded, ReadError>)>, ReadError> {
+    async fn load_many(&self, entities: &[EntityId], snapshots: bool) -> Result<Answers, ReadError> {
         let mut keys = Keys::default();
         entities.iter().for_each(|entity| keys.push(Shard::of(entity), entity));
         let cuts: Vec<i64> = entities.iter().map(|entity| self.head(Shard::of(entity))).collect();
         let form = if snapshots { record::SNAPSHOT_FORM } else { 0 };
         let query = sqlx::query(sql::LOAD).bind(keys.shard).bind(keys.kind).bind(keys.id).bind(cuts).bind(form);
         let mut rows = query.fetch(&self.pool);
-        let fresh = |entity: &EntityId| (entity.clone(), Ok(Loaded::default()));
-        let mut found: Vec<(EntityId, Result<Loaded, ReadError>)> = entities.iter().map(fresh).collect();
+        let mut found: Answers = entities.iter().map(|_| Ok(Loaded::default())).collect();
         while let Some(row) = rows.try_next().await.map_err(unavailable)? {
             let place = usize::try_from(number_of(&row, 0)?.saturating_sub(1)).unwrap_or(usize::MAX);
-            let Some((entity, slot)) = found.get_mut(place) else { continue };
+            let (Some(entity), Some(slot)) = (entities.get(place), found.get_mut(place)) else { continue };
             if let Ok(loaded) = slot
                 && let Err(fault) = take(entity, loaded, &row)
             {
@@ -138,9 +144,42 @@ impl Reader {
         in_time(read).await
     }
 
-    pub(super) async fn wakes(&self, shard: Shard) -> Result<Vec<(EntityId, Timestamp)>, ReadError> {
+    /// What is left to do in many shards, in their order, in two questions; `after`: what is known to be delivered.
+    pub(super) async fn estates(&self, shards: &[Shard], after: Vec<i64>) -> Result<Vec<Estate>, ReadError> {
+        let numbers: Vec<i16> = shards.iter().copied().map(number).collect();
         let read = async {
-            let query = sqlx::query(sql::WAKES).bind(number(shard));
+            let query = sqlx::query(sql::LEFT).bind(numbers).bind(after).bind(i64::from(ESTATE_ENTRIES));
+            let rows = query.fetch_all(&self.pool).await.map_err(unavailable)?;
+            let mut left: HashMap<Shard, Option<Vec<Stored>>> = HashMap::new();
+            for row in &rows {
+                let entries = left.entry(Shard::of(&entity(row, 0)?)).or_insert_with(|| Some(Vec::new()));
+                match (stored(row), &mut *entries) {
+                    (Ok(stored), Some(entries)) => entries.push(stored),
+                    // They are read by pages, which name the fault.
+                    _ => *entries = None,
+                }
+            }
+            Ok(left)
+        };
+        let (mut left, wakes) = (in_time(read).await?, self.wakes(shards).await?);
+        let mut estates: Vec<Estate> = Vec::with_capacity(shards.len());
+        for shard in shards.iter().copied() {
+            let undelivered = left.remove(&shard).unwrap_or_else(|| Some(Vec::new()));
+            let undelivered = undelivered.filter(|entries| entries.len() < ESTATE_ENTRIES as usize);
+            estates.push(Estate { shard, undelivered, wakes: Vec::new() });
+        }
+        for wake in wakes {
+            let of = Shard::of(&wake.0);
+            estates.iter_mut().filter(|estate| estate.shard == of).for_each(|estate| estate.wakes.push(wake.clone()));
+        }
+        Ok(estates)
+    }
+
+    /// Who of these shards wants to be woken, and when.
+    pub(super) async fn wakes(&self, shards: &[Shard]) -> Result<Vec<(EntityId, Timestamp)>, ReadError> {
+        let numbers: Vec<i16> = shards.iter().copied().map(number).collect();
+        let read = async {
+            let query = sqlx::query(sql::WAKES).bind(numbers);
             let rows = query.fetch_all(&self.pool).await.map_err(unavailable)?;
             let wake = |row: &PgRow| {
                 let due = row.try_get(2).map_err(unavailable)?;
@@ -188,6 +227,7 @@ fn pool(options: PgConnectOptions) -> PgPool {
     // A connection that was lost is noticed before it is used, and one that is idle costs the database memory.
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
+        .min_connections(KEPT)
         .acquire_timeout(DEADLINE)
         .idle_timeout(Duration::from_secs(60))
         .connect_lazy_with(options)
@@ -259,6 +299,13 @@ fn unavailable(err: sqlx::Error) -> ReadError {
     let code = err.as_database_error().and_then(|fault| fault.code().map(|code| code.into_owned()));
     ReadError::Unavailable(match code {
         Some(code) => format!("the database answers {code} ({})", super::line::trouble(&err).text()),
-        None => super::line::trouble(&err).text().to_owned(),
+        None => match err {
+            sqlx::Error::PoolTimedOut => "no connection for reading was free in time".to_owned(),
+            sqlx::Error::Io(err) => format!("the connection to the database failed: {}", err.kind()),
+            sqlx::Error::ColumnDecode { index, .. } => {
+                format!("column {index} of the database's answer is not as expected")
+            }
+            other => super::line::trouble(&other).text().to_owned(),
+        },
     })
 }

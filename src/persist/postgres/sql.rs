@@ -192,4 +192,11 @@ pub(super) const UNDELIVERED: &str = "SELECT kind, id, seq, off, epoch, ver, pay
 pub(super) const SCAN: &str = "SELECT kind, id, seq, off, epoch, ver, payload FROM event \
      WHERE shard = $1 AND off > $2 AND off <= $4 ORDER BY off LIMIT $3";
 
-pub(super) const WAKES: &str = "SELECT kind, id, due FROM wake WHERE shard = $1 ORDER BY due, kind, id";
+/// Entries with messages of many shards (1), after an offset in each (2), so many of each at most (3).
+pub(super) const LEFT: &str = "SELECT e.kind, e.id, e.seq, e.off, e.epoch, e.ver, e.payload \
+     FROM unnest($1::int2[], $2::int8[]) AS x(shard, after) \
+     CROSS JOIN LATERAL (SELECT * FROM event WHERE shard = x.shard AND out_n > 0 AND off > x.after \
+       ORDER BY off LIMIT $3) e ORDER BY e.shard, e.off";
+
+/// Who of many shards (1) wants to be woken.
+pub(super) const WAKES: &str = "SELECT kind, id, due FROM wake WHERE shard = ANY($1) ORDER BY due, kind, id";

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ids::QuestId;
-use crate::persist::{PublishedSource, ReadError};
+use crate::persist::{ESTATE_ENTRIES, PublishedSource, ReadError};
 
 async fn fill<B: Bench>(bench: &B, entity: &EntityId, to: u64) {
     for seq in 1..=to {
@@ -141,6 +141,34 @@ pub(super) async fn wakes_come_in_order<B: Bench>(bench: B) {
     let wakes = bench.journal().wakes(shard).await.expect("readable");
     let expected = [(1, -10), (2, 20), (0, 30)];
     assert_eq!(wakes, expected.map(|(n, due): (usize, i64)| (entities[n].clone(), Timestamp::from_millis(due))));
+}
+
+pub(super) async fn what_is_left_to_do_comes_for_many_shards_at_once<B: Bench>(mut bench: B) {
+    let names = ["ada", "bob", "cy", "dee"].map(player);
+    let shards: Vec<Shard> = names.iter().map(Shard::of).collect();
+    fill(&bench, &names[0], 3).await;
+    bench.journal().append(waking(&names[0], 4, 70)).await.expect("the next");
+    bench.journal().delivered(shards[0], 1);
+    fill(&bench, &names[1], u64::from(ESTATE_ENTRIES)).await;
+    bench.journal().append(waking(&names[2], 1, 20)).await.expect("the first");
+    bench.reopen().await;
+    let mut claims = bench.journal().claim(shards.clone()).await.expect("claimable");
+    claims.sort_by_key(|claim| claim.shard);
+    let estates = bench.journal().estates(claims).await.expect("readable");
+    let offsets = |left: &[crate::persist::Stored]| left.iter().map(|stored| stored.offset).collect::<Vec<_>>();
+    let told: Vec<_> = estates
+        .iter()
+        .map(|estate| (estate.shard, estate.undelivered.as_deref().map(offsets), estate.wakes.clone()))
+        .collect();
+    let wakes = |place: usize, due| vec![(names[place].clone(), Timestamp::from_millis(due))];
+    let mut expected = [
+        (shards[0], Some(vec![2, 3]), wakes(0, 70)),
+        (shards[1], None, vec![]),
+        (shards[2], Some(vec![]), wakes(2, 20)),
+        (shards[3], Some(vec![]), vec![]),
+    ];
+    expected.sort_by_key(|(shard, ..)| *shard);
+    assert_eq!(told, expected, "in the order of the claims; what is much is left to pages");
 }
 
 pub(super) async fn a_scan_is_ordered_and_paged<B: Bench>(bench: B) {
