@@ -22,7 +22,7 @@ mod value;
 
 pub use cluster::{Cluster, Membership};
 pub use fault::{Fault, Faults, Source};
-pub use key_file::{DATA_KEY, KeyFileError, data_key, read_public_key, read_secret};
+pub use key_file::{DATA_KEY, KeyFileError, data_key, read_public_keys, read_secret};
 pub use limits::{Limits, MemoryMax};
 pub use overrides::Overrides;
 pub use terminal::{ColorChoice, Terminal};
@@ -30,6 +30,7 @@ pub use tls::Tls;
 
 use crate::content::names::{did_you_mean, listed};
 use crate::geo::plausibility::RuleSet;
+use crate::net::auth::{REFRESH_DEFAULT, Url};
 use keys::{KEYS, Key};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,13 +100,21 @@ pub struct Store {
     pub redis: Option<String>,
 }
 
-/// Whose tokens are trusted. Two keys may be given, as while one replaces the other.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Whose tokens are trusted. All keys count at once, as while one replaces another.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Auth {
-    /// A file with the shared secret of HS256 tokens.
-    pub hs256_secret_file: Option<PathBuf>,
-    /// A PEM file with an Ed25519 or P-256 public key, for EdDSA or ES256 tokens.
-    pub public_key_file: Option<PathBuf>,
+    /// Files with a shared secret of HS256 tokens each; the first signs.
+    pub hs256_secret_files: Vec<PathBuf>,
+    /// Files with Ed25519 or P-256 public keys, for EdDSA or ES256 tokens, as PEM or as a JSON Web Key Set.
+    pub public_key_files: Vec<PathBuf>,
+    /// Where an identity provider serves its key set.
+    pub jwks_url: Option<Url>,
+    /// The authority of that server's certificate; the system's if not given.
+    pub jwks_ca_file: Option<PathBuf>,
+    /// Time between fetches of the key set.
+    pub jwks_refresh: Duration,
+    /// How long fetched keys are used while fetching fails.
+    pub jwks_keep: Duration,
     /// What `aud` must be.
     pub audience: Option<String>,
     /// What `iss` must be.
@@ -163,6 +172,21 @@ impl Default for Http {
             origins: Vec::new(),
             connections_max: 20_000,
             connections_per_address_max: 2_000,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            hs256_secret_files: Vec::new(),
+            public_key_files: Vec::new(),
+            jwks_url: None,
+            jwks_ca_file: None,
+            jwks_refresh: REFRESH_DEFAULT,
+            jwks_keep: Duration::from_secs(86_400),
+            audience: None,
+            issuer: None,
         }
     }
 }

@@ -57,6 +57,29 @@ pub type PlaceId = Id<OfPlace>;
 /// A badge.
 pub type BadgeId = Id<OfBadge>;
 
+/// The name that a token gives itself (`jti`): any text of 1 to 128 bytes, as its issuer makes them.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct TokenId(Arc<str>);
+
+impl TokenId {
+    /// Takes a text; `None`: it is empty or too long.
+    pub fn new(text: &str) -> Option<Self> {
+        (1..=128).contains(&text.len()).then(|| Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenId(..)")
+    }
+}
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 1 to {ID_BYTES_MAX} printable ASCII characters without space, '/', '#', quotes or '\\'")]

@@ -64,6 +64,9 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("tonic", &["links"]),
     ("prost", &["links", "net"]),
     ("tokio_rustls", &["links", "net"]),
+    ("hyper", &["net"]),
+    ("ring", &["net"]),
+    ("ed25519_dalek", &["net"]),
     ("rcgen", &["links", "net"]),
     ("tokio_tungstenite", &["net"]),
     ("actix_web", &["net"]),
@@ -71,7 +74,6 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("ractor", &["actors"]),
     ("rstar", &["geo", "walk"]),
     ("serde_saphyr", &["content"]),
-    ("jsonwebtoken", &["net"]),
     ("clap", &["cli", "config"]),
 ];
 

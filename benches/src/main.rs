@@ -13,6 +13,7 @@ mod links;
 mod meter;
 mod peers;
 mod plain;
+mod tokens;
 
 use clap::{Parser, Subcommand};
 
@@ -32,6 +33,8 @@ enum What {
     Decisions(decisions::Args),
     /// Links between nodes beside length-delimited frames over the same TLS
     Links(links::Args),
+    /// Tokens: read, checked and judged, beside ring's bare signature
+    Tokens(tokens::Args),
     /// The region index beside Shapely, PostGIS and Redis
     Peers(peers::Args),
 }
@@ -41,6 +44,7 @@ fn main() {
         What::Fences(args) => fences::run(&args),
         What::Decisions(args) => decisions::run(&args),
         What::Links(args) => links::run(&args),
+        What::Tokens(args) => tokens::run(&args),
         What::Peers(args) => {
             if let Err(error) = peers::run(&args) {
                 println!("peers: {error}");

@@ -86,8 +86,7 @@ impl Target {
 /// A token for a player, by a server's secret.
 pub fn token(secret: &Secret, player: &str) -> Result<String, Fault> {
     let sub = PlayerId::new(player).map_err(|err| Fault::phone(player, err))?;
-    let exp = (Clock::system().now() + TOKEN_TTL).as_millis() / 1_000;
-    let claims = Claims { sub, exp, name: None, lang: None, role: Role::Player, aud: None, iss: None };
+    let claims = Claims::new(sub, Role::Player, Clock::system().now(), TOKEN_TTL);
     auth::mint(secret, &claims).map_err(|err| Fault::phone(player, err))
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "a variant's sentence speaks of its fields")]
 
+use crate::actors::access::Credential;
 use crate::actors::cards::PlayerDot;
 use crate::geo::plausibility::Reason;
 use crate::ids::{PlaceId, PlayerId, QuestId, TeamId};
@@ -42,6 +43,8 @@ pub enum CloseReason {
     Draining,
     /// The session's actor has died; come back.
     Failed,
+    /// An operator has revoked the token; come back with another one.
+    Revoked,
 }
 
 /// Who connects.
@@ -55,6 +58,8 @@ pub struct Hello {
     pub lang: Option<String>,
     /// What the client saw last.
     pub resume: Option<StreamPosition>,
+    /// What its token can be revoked by.
+    pub credential: Credential,
 }
 
 /// A place in a player's stream.

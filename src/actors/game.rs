@@ -3,6 +3,7 @@
 //! Promise: a reply that says yes speaks of something durable. Every call has a deadline and answers with a
 //! `Refusal` when it passes; a refused call changed nothing or is recognised when repeated with its command id.
 
+use crate::actors::access::{Access, Credential, Revocation, Revoked};
 use crate::actors::act_route;
 use crate::actors::cards::{Counts, Happening, Overview, PlayerDot};
 use crate::actors::channels::{self, Channel};
@@ -14,6 +15,7 @@ use crate::actors::operator::{self, ParkedEverywhere, Unparked};
 use crate::actors::posted::Posted;
 use crate::actors::session::{SessionActor, SessionArguments};
 use crate::actors::survey::{self, Looker};
+pub use crate::cluster::link::Device;
 use crate::cluster::link::{SessionKey, SessionQuestion};
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
@@ -53,6 +55,7 @@ pub struct Game {
 #[derive(Debug)]
 pub struct Session {
     player: PlayerId,
+    number: u64,
     node: Arc<Node>,
     actor: ActorRef<SessionMessage>,
     sink: Arc<dyn Sink>,
@@ -63,6 +66,7 @@ pub struct Session {
 impl Game {
     /// A handle on a node's actors, under a name for people.
     pub fn new(node: Arc<Node>, name: &str) -> Self {
+        node.access.call(name);
         Self { node, name: name.into(), posted: Arc::default() }
     }
 
@@ -88,10 +92,15 @@ impl Game {
         // From here on dropping the session ends its actor, whatever fails below.
         let credits = Arc::new(Semaphore::new(FIXES_IN_FLIGHT));
         let node = Arc::clone(&self.node);
-        let session = Session { player: player.clone(), node, actor, sink, guidance, credits };
-        if let Some(before) = self.node.sessions.enter(&player, number, session.actor.clone()) {
+        let session = Session { player: player.clone(), number, node, actor, sink, guidance, credits };
+        let entered = self.node.sessions.enter(&player, number, session.actor.clone(), hello.credential.clone());
+        if let Some(before) = entered {
             // One that has just ended needs no telling.
             before.cast(SessionMessage::Close(CloseReason::Replaced)).unwrap_or_default();
+        }
+        // It may have been revoked since it was checked; from now on a revocation finds the session.
+        if self.node.access.revokes(&player, &hello.credential) {
+            return Err(Refusal::permission_denied("the token has been revoked: sign in again"));
         }
         self.introduce(&hello).await?;
         let epoch = self.node.journal.id().to_owned();
@@ -153,10 +162,31 @@ impl Game {
         }
     }
 
-    /// Judges fixes that came without a socket; the order is that of their times. Without `newcomers` only those of
-    /// players who have a live session.
-    pub async fn post(&self, hello: Hello, fixes: Vec<Fix>, newcomers: bool) -> Result<Judged, Refusal> {
-        self.posted.judge(self, hello, fixes, newcomers).await
+    /// Judges fixes that came without a socket, of the player's own app or of another device; the order is that of their
+    /// times. Without `newcomers` only those of players who have a live session.
+    pub async fn post(
+        &self,
+        hello: Hello,
+        device: Option<Device>,
+        fixes: Vec<Fix>,
+        newcomers: bool,
+    ) -> Result<Judged, Refusal> {
+        self.posted.judge(self, hello, (device, fixes), newcomers).await
+    }
+
+    /// Revoked tokens, and the audit log.
+    pub fn access(&self) -> &Access {
+        &self.node.access
+    }
+
+    /// Revokes tokens, and closes the sessions that they opened.
+    pub async fn revoke(&self, what: Revoked, by: &str) -> Result<Revocation, Refusal> {
+        self.node.revoke(what, by).await
+    }
+
+    /// Takes a revocation back; `false`: there is none of that name.
+    pub async fn lift(&self, id: &str) -> Result<bool, Refusal> {
+        self.node.lift(id).await
     }
 
     pub(super) fn node(&self) -> &Arc<Node> {
@@ -247,8 +277,14 @@ impl Session {
             .try_acquire_owned()
             .map_err(|_| Refusal::too_many_requests("too many fixes at once; wait for an answer before the next"))?;
         let (answer, answered) = oneshot::channel();
-        self.actor.cast(SessionMessage::Fixes { fixes, answer, permit }).map_err(|_| ended())?;
+        self.actor.cast(SessionMessage::Fixes { fixes, device: None, answer, permit }).map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
+    }
+
+    /// Goes on by another token. `false`: it has been revoked in the meantime.
+    pub fn renew(&self, credential: Credential) -> bool {
+        self.node.sessions.renew(&self.player, self.number, credential.clone());
+        !self.node.access.revokes(&self.player, &credential)
     }
 
     /// Which circles the phone is to watch while its app sleeps, `max` at most.

@@ -8,7 +8,7 @@ use crate::actors::contract::Wake;
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::seen;
-use crate::cluster::link::{Call, NodeQuestion, Reply, SessionQuestion};
+use crate::cluster::link::{Call, Device, NodeQuestion, Reply, SessionQuestion};
 use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId};
@@ -48,44 +48,62 @@ pub struct Judged {
     pub mates: Vec<PlayerDot>,
 }
 
+/// What is asked, and by which device.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What.
+    pub question: SessionQuestion,
+    /// Whose fixes it bears; `None`: the player's own app's.
+    pub device: Option<Device>,
+}
+
+impl From<SessionQuestion> for Asked {
+    fn from(question: SessionQuestion) -> Self {
+        Self { question, device: None }
+    }
+}
+
 /// Asks a player's live session, wherever it is.
-pub async fn ask(node: &Node, player: &PlayerId, question: SessionQuestion) -> SessionAnswer {
+pub async fn ask(node: &Node, player: &PlayerId, asked: impl Into<Asked>) -> SessionAnswer {
+    let asked = asked.into();
     if let Some(session) = node.sessions.get(player) {
-        return ask_session(node, player, &session, question).await;
+        return ask_session(node, player, &session, asked).await;
     }
     match node.router.table().row(Shard::of(&EntityId::Player(player.clone()))).node {
         Some(owner) if owner != *node.router.me() => {
-            let question = NodeQuestion::Session { player: player.clone(), session: None, question };
+            let Asked { question, device } = asked;
+            let question = NodeQuestion::Session { player: player.clone(), session: None, question, device };
             ask_node(node, &owner, question, DEADLINES[0]).await
         }
-        Some(_) => ask_listener(node, player, question).await,
+        Some(_) => ask_listener(node, player, asked).await,
         None => out_of_reach(),
     }
 }
 
 /// Answers another node: `session` is set by the owner of the player, who knows where it is.
-pub async fn answer(node: &Node, player: PlayerId, session: Option<u64>, question: SessionQuestion) -> Value {
+pub async fn answer(node: &Node, player: PlayerId, session: Option<u64>, asked: Asked) -> Value {
     let answer = match session {
-        None => ask_listener(node, &player, question).await,
-        Some(number) => ask_numbered(node, &player, number, question).await,
+        None => ask_listener(node, &player, asked).await,
+        Some(number) => ask_numbered(node, &player, number, asked).await,
     };
     // Plain data with text keys, which JSON can always bear.
     serde_json::to_value(answer).unwrap_or_default()
 }
 
 /// As the session says that hears the news of a player who lives here.
-async fn ask_listener(node: &Node, player: &PlayerId, question: SessionQuestion) -> SessionAnswer {
+async fn ask_listener(node: &Node, player: &PlayerId, asked: Asked) -> SessionAnswer {
     let Some(session) = node.audience.of(player) else { return SessionAnswer::Nowhere };
     if session.node == *node.router.me() {
-        return ask_numbered(node, player, session.number, question).await;
+        return ask_numbered(node, player, session.number, asked).await;
     }
-    let question = NodeQuestion::Session { player: player.clone(), session: Some(session.number), question };
+    let Asked { question, device } = asked;
+    let question = NodeQuestion::Session { player: player.clone(), session: Some(session.number), question, device };
     ask_node(node, &session.node, question, DEADLINES[1]).await
 }
 
-async fn ask_numbered(node: &Node, player: &PlayerId, number: u64, question: SessionQuestion) -> SessionAnswer {
+async fn ask_numbered(node: &Node, player: &PlayerId, number: u64, asked: Asked) -> SessionAnswer {
     match node.sessions.get_numbered(player, number) {
-        Some(session) => ask_session(node, player, &session, question).await,
+        Some(session) => ask_session(node, player, &session, asked).await,
         None => SessionAnswer::Nowhere,
     }
 }
@@ -102,11 +120,13 @@ async fn ask_session(
     node: &Node,
     player: &PlayerId,
     session: &ActorRef<SessionMessage>,
-    question: SessionQuestion,
+    asked: Asked,
 ) -> SessionAnswer {
-    let answered = match question {
+    let answered = match asked.question {
         SessionQuestion::Wake { max } => wake(session, max).await.map(SessionAnswer::Wake),
-        SessionQuestion::Judge(fixes) => judge(node, player, session, &fixes).await.map(SessionAnswer::Judged),
+        SessionQuestion::Judge(fixes) => {
+            judge(node, player, session, (&fixes, asked.device)).await.map(SessionAnswer::Judged)
+        }
     };
     answered.unwrap_or_else(SessionAnswer::Refused)
 }
@@ -122,13 +142,13 @@ async fn judge(
     node: &Node,
     player: &PlayerId,
     session: &ActorRef<SessionMessage>,
-    seen: &[crate::cluster::link::Seen],
+    (seen, device): (&[crate::cluster::link::Seen], Option<Device>),
 ) -> Result<Judged, Refusal> {
     let busy = |_| Refusal::too_many_requests("too many posts of fixes at once; send yours again in a few seconds");
     let permit = Arc::clone(&node.posting).try_acquire_owned().map_err(busy)?;
     let (answer, answered) = oneshot::channel();
     let fixes = seen.iter().filter_map(seen::fix).collect();
-    session.cast(SessionMessage::Fixes { fixes, answer, permit }).map_err(|_| ended())?;
+    session.cast(SessionMessage::Fixes { fixes, device, answer, permit }).map_err(|_| ended())?;
     let reply = answered.await.map_err(|_| ended())??;
     let ignored = u32::try_from(reply.ignored.len()).unwrap_or(u32::MAX);
     Ok(Judged { accepted: reply.accepted, ignored, mates: node.positions.mates_of(player) })

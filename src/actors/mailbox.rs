@@ -3,6 +3,7 @@
 
 use crate::actors::contract::{CloseReason, FixReply, Wake};
 use crate::actors::shard::ShardArguments;
+use crate::cluster::link::Device;
 use crate::cluster::router::{Attached, Request, Response, Undelivered};
 use crate::cluster::shard::Shard;
 use crate::geo::position::Fix;
@@ -70,6 +71,8 @@ pub enum SessionMessage {
     Fixes {
         /// In the order they came.
         fixes: Vec<Fix>,
+        /// Which device posted them; `None`: the player's own app.
+        device: Option<Device>,
         /// Where the answer goes.
         answer: oneshot::Sender<Result<FixReply, Refusal>>,
         /// The sender's credit.

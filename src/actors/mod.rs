@@ -7,6 +7,7 @@
 //! ractor's mailboxes have no bound, so every message bears a permit of the one who sends it: sessions have credits
 //! with themselves, shards an inbox; an entity's requests wait beside its mailbox ([`inbox`]); what is over the bound is answered `busy`.
 
+pub mod access;
 pub mod act_route;
 pub mod adopt;
 pub mod audience;
@@ -44,5 +45,6 @@ pub mod start;
 pub mod supervisor;
 pub mod survey;
 pub mod viewport;
+pub mod tracking;
 pub mod wake;
 pub mod world;

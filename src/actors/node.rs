@@ -1,6 +1,7 @@
 //! What all actors of a node share: one value, made at the start, never replaced; and how a player's news find the
 //! player's session, on whichever node its socket is.
 
+use crate::actors::access::Access;
 use crate::actors::audience::Audience;
 use crate::actors::awake::Awake;
 use crate::actors::channels::Channels;
@@ -47,6 +48,8 @@ pub struct Node {
     pub journal: Arc<dyn Journal>,
     /// The way to any entity.
     pub router: Router,
+    /// Revoked tokens, and the audit log.
+    pub access: Access,
     /// Carries messages between entities.
     pub courier: Courier,
     /// Which shards are served here.
@@ -90,11 +93,13 @@ pub struct Node {
 impl Node {
     /// The parts of a node that has not started yet.
     pub fn new(clock: Clock, journal: Arc<dyn Journal>, world: World, me: NodeId) -> Self {
+        let access = Access::new(journal.control(), clock.clone());
         let router = Router::new(me);
         let overview = Arc::new(OverviewBoard::new(world.clone()));
         let positions = Arc::new(Positions::default());
         Self {
             clock,
+            access,
             courier: Courier::new(router.clone(), Arc::clone(&journal)),
             journal,
             router,

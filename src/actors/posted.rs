@@ -7,9 +7,9 @@
 
 use crate::actors::contract::{CloseReason, Hello, Push, Sink};
 use crate::actors::game::{Game, Session};
-use crate::actors::live_session::{self, Judged, SessionAnswer};
+use crate::actors::live_session::{self, Asked, Judged, SessionAnswer};
 use crate::actors::seen;
-use crate::cluster::link::SessionQuestion;
+use crate::cluster::link::{Device, SessionQuestion};
 use crate::geo::position::Fix;
 use crate::ids::PlayerId;
 use crate::quest::refusal::Refusal;
@@ -61,20 +61,21 @@ impl Posted {
         &self,
         game: &Game,
         hello: Hello,
-        mut fixes: Vec<Fix>,
+        (device, mut fixes): (Option<Device>, Vec<Fix>),
         newcomers: bool,
     ) -> Result<Judged, Refusal> {
         fixes.sort_by_key(Fix::time);
         let (node, player) = (game.node(), hello.player.clone());
         let question = SessionQuestion::Judge(fixes.iter().map(seen::of).collect());
         self.touch(&player);
-        let mut answer = live_session::ask(node, &player, question.clone()).await;
+        let asked = Asked { question, device };
+        let mut answer = live_session::ask(node, &player, asked.clone()).await;
         if answer == SessionAnswer::Nowhere {
             if !newcomers {
                 return Err(Refusal::busy("the server is short of memory: send the same again later"));
             }
             self.open(game, hello).await?;
-            answer = live_session::ask(node, &player, question).await;
+            answer = live_session::ask(node, &player, asked).await;
         }
         match answer {
             SessionAnswer::Judged(judged) => Ok(judged),

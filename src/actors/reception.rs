@@ -3,7 +3,7 @@
 //! Promise: a call for an entity is answered by its owner or not at all: what is not served here, or in another epoch
 //! than the asker believes, is answered `Moved`, with what is known here of whose it is.
 
-use crate::actors::live_session;
+use crate::actors::live_session::{self, Asked};
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
 use crate::actors::operator;
@@ -70,8 +70,9 @@ impl Handler for Reception {
     fn call(&self, from: NodeId, call: Call, _: Duration) -> BoxFuture<'_, Reply> {
         // Whoever waits no longer drops this: the link keeps the deadline.
         match call {
-            Call::Node(NodeQuestion::Session { player, session, question }) => {
-                async move { Reply::Node(live_session::answer(&self.node, player, session, question).await) }.boxed()
+            Call::Node(NodeQuestion::Session { player, session, question, device }) => {
+                let asked = Asked { question, device };
+                async move { Reply::Node(live_session::answer(&self.node, player, session, asked).await) }.boxed()
             }
             Call::Entity { to, epoch, request } => {
                 async move { self.entity(&from, to, epoch, request).await }.boxed()

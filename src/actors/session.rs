@@ -9,8 +9,9 @@ use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink, Why
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
+use crate::actors::tracking::Tracking;
 use crate::actors::wake::Waking;
-use crate::cluster::link::SessionKey;
+use crate::cluster::link::{Device, SessionKey};
 use crate::cluster::router::{Response, Undelivered};
 use crate::faults::{self, Bug};
 use crate::geo::decision::Transition;
@@ -22,7 +23,7 @@ use crate::quest::aggregate::Message;
 use crate::quest::command::{Command, RegionCommand, Sighting};
 use crate::quest::evidence::Evidence;
 use crate::quest::guidance::{Guidance, Places};
-use crate::quest::notice::{Notice, What};
+use crate::quest::notice::Notice;
 use crate::quest::refusal::Refusal;
 use crate::units::Timestamp;
 use arc_swap::ArcSwap;
@@ -78,6 +79,7 @@ pub struct SessionState {
     guidance: Arc<ArcSwap<Guidance>>,
     tracker: Tracker,
     waking: Waking,
+    tracking: Tracking,
     /// The last offset told; `None` until the welcome.
     told: Option<u64>,
     /// Notices that came before the welcome.
@@ -107,16 +109,16 @@ impl Actor for SessionActor {
         arguments: SessionArguments,
     ) -> Result<SessionState, ActorProcessingErr> {
         let SessionArguments { player, key, node, sink, guidance } = arguments;
-        let tracker = Tracker::new().with_trial(node.world.trial());
         Ok(SessionState {
             player,
             key,
             since: None,
             attaching: false,
+            tracker: Tracker::new().with_trial(node.world.trial()),
+            tracking: Tracking::new(node.clock.now()),
             node,
             sink,
             guidance,
-            tracker,
             waking: Waking::default(),
             told: None,
             early: Vec::new(),
@@ -136,8 +138,8 @@ impl Actor for SessionActor {
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SessionMessage::Fixes { fixes, answer, permit } => {
-                let reply = state.judge(fixes).await;
+            SessionMessage::Fixes { fixes, device, answer, permit } => {
+                let reply = state.judge(fixes, device).await;
                 state.mind_hours(&myself);
                 // A socket that has closed meanwhile needs no answer.
                 answer.send(reply).unwrap_or_default();
@@ -208,7 +210,8 @@ impl Actor for SessionActor {
 }
 
 impl SessionState {
-    async fn judge(&mut self, fixes: Vec<Fix>) -> Result<FixReply, Refusal> {
+    async fn judge(&mut self, fixes: Vec<Fix>, device: Option<Device>) -> Result<FixReply, Refusal> {
+        self.follow(device.as_ref())?;
         if self.pending.len() >= PENDING_MAX && !self.bring().await {
             return Err(Refusal::unavailable(
                 "the journal cannot be written now; keep your fixes and send them again",
@@ -353,15 +356,6 @@ impl SessionState {
                 self.sink.push(Push::Notice { offset, notice: Arc::clone(&notice) });
             }
             self.sink.push(Push::Notice { offset, notice });
-        }
-    }
-
-    /// From the fix that crossed an edge to the notice that tells of it.
-    fn measure(&mut self, notice: &Notice) {
-        if let What::RegionEntered { region, .. } | What::RegionLeft { region, .. } = &notice.what
-            && let Some((_, since)) = self.measured.take_if(|(crossed, _)| crossed == region)
-        {
-            self.node.counters.fix_to_notice(since.elapsed());
         }
     }
 

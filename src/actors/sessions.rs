@@ -1,6 +1,7 @@
 //! Which players have a live session on this node. A player's news arrive here from wherever the player lives; the
 //! player's entity may sleep while the phone stays connected.
 
+use crate::actors::access::Credential;
 use crate::actors::mailbox::SessionMessage;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId};
@@ -26,6 +27,8 @@ struct Live {
     actor: ActorRef<SessionMessage>,
     /// In which epoch of its player's shard it is attached; 0: in none.
     epoch: Arc<AtomicU64>,
+    /// By what it was let in.
+    credential: Credential,
 }
 
 impl Sessions {
@@ -40,10 +43,29 @@ impl Sessions {
         player: &PlayerId,
         number: u64,
         actor: ActorRef<SessionMessage>,
+        credential: Credential,
     ) -> Option<ActorRef<SessionMessage>> {
-        let live = Live { number, actor, epoch: Arc::default() };
+        let live = Live { number, actor, epoch: Arc::default(), credential };
         let mut sessions = self.live.write().unwrap_or_else(PoisonError::into_inner);
         sessions.insert(player.clone(), live).map(|before| before.actor)
+    }
+
+    /// A session goes on by another token.
+    pub fn renew(&self, player: &PlayerId, number: u64, credential: Credential) {
+        let mut sessions = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = sessions.get_mut(player).filter(|live| live.number == number) {
+            live.credential = credential;
+        }
+    }
+
+    /// The sessions that were let in by such a token.
+    pub fn of(&self, such: impl Fn(&PlayerId, &Credential) -> bool) -> Vec<ActorRef<SessionMessage>> {
+        let sessions = self.read();
+        sessions
+            .iter()
+            .filter(|(player, live)| such(player, &live.credential))
+            .map(|(_, live)| live.actor.clone())
+            .collect()
     }
 
     /// Takes a session out, unless another has taken its place already.

@@ -44,6 +44,13 @@ pub async fn start(clock: Clock, journal: Arc<dyn Journal>, world: World) -> Res
     start_through(clock, journal, world, |shards| shards).await
 }
 
+/// A node on a journal in memory.
+#[cfg(test)]
+pub async fn in_memory(clock: Clock) -> RunningNode {
+    let journal = Arc::new(crate::persist::memory::MemoryJournal::new());
+    start(clock, journal, World::default()).await.expect("memory answers")
+}
+
 /// The same, with something between the router and the shards: a simulation's bad luck.
 pub async fn start_through(
     clock: Clock,
@@ -52,6 +59,7 @@ pub async fn start_through(
     between: impl FnOnce(Arc<dyn Deliver>) -> Arc<dyn Deliver>,
 ) -> Result<RunningNode, StartError> {
     let node = Arc::new(Node::new(clock, Arc::clone(&journal), world, NodeId::new("single")));
+    node.access.read().await?;
     let claims = journal.claim(Shard::all().collect()).await?;
     let shelf = shelf(node).await?;
     let mut undelivered = 0_usize;
@@ -93,6 +101,7 @@ impl Joining {
         world: World,
     ) -> Result<Self, StartError> {
         let node = Arc::new(Node::new(clock, journal, world, members.me().clone()));
+        node.access.read().await?;
         node.ownership.depends_on(Arc::clone(&members));
         node.channels.join(Arc::default());
         let shelf = shelf(Arc::clone(&node)).await?;
@@ -119,6 +128,7 @@ impl Joining {
         let Self { node, shelf, members } = self;
         node.router.join(Arc::clone(&peers));
         node.tasks.spawn(survey::run(Arc::clone(&node)));
+        node.tasks.spawn(Arc::clone(&node).keep_looking());
         let keeper = Keeper::new(shelf.clone(), members, peers, publish).start();
         RunningNode { node, shelf, keeper: Some(keeper) }
     }

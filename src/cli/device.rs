@@ -65,14 +65,16 @@ struct Added {
     player: PlayerId,
     /// Seconds since 1970.
     expires: i64,
+    /// The `jti` of its token, by which a lost phone is shut out.
+    token: Option<String>,
 }
 
 /// Does what `device` was told.
 pub fn run(command: &DeviceCommand, clock: &Clock, out: &mut Output) -> anyhow::Result<Exit> {
     let DeviceCommand::Add(args) = command;
-    let expires = (clock.now() + args.ttl).as_millis() / 1_000;
     let nothing = "there is nothing to sign with: name the server's data folder or secret";
-    let token = args.signing.sign(&args.player, Role::Device, expires, (None, None), nothing)?;
+    let signing = &args.signing;
+    let (token, claims) = signing.sign(&args.player, Role::Device, (clock.now(), args.ttl), (None, None), nothing)?;
     let app = match args.app {
         AppArg::Traccar => PhoneApp::Traccar,
         AppArg::Owntracks => PhoneApp::OwnTracks,
@@ -80,7 +82,7 @@ pub fn run(command: &DeviceCommand, clock: &Clock, out: &mut Output) -> anyhow::
     };
     let link = setup::link(app, &args.server, &args.player, &token);
     if args.json {
-        out.json(&Added { link, player: args.player.clone(), expires })?;
+        out.json(&Added { link, player: args.player.clone(), expires: claims.exp, token: claims.jti })?;
         return Ok(Exit::Done);
     }
     if args.qr {

@@ -86,10 +86,7 @@ fn token(args: &ReplayArgs, clock: &Clock) -> anyhow::Result<TokenFn> {
 }
 
 fn fresh(secret: &Secret, player: &PlayerId, clock: &Clock) -> Result<String, crate::net::auth::KeyError> {
-    let exp = (clock.now() + TOKEN_TTL).as_millis() / 1_000;
-    let claims =
-        Claims { sub: player.clone(), exp, name: None, lang: None, role: Role::Player, aud: None, iss: None };
-    mint(secret, &claims)
+    mint(secret, &Claims::new(player.clone(), Role::Player, clock.now(), TOKEN_TTL))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

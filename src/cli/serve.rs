@@ -7,7 +7,7 @@ use crate::config::{self, Config, Membership, Overrides};
 use crate::demo::node::Parent;
 use crate::keys;
 use crate::links::Tls;
-use crate::net::auth::{Auth, AuthConfig, Key, Secret};
+use crate::net::auth::{Auth, AuthConfig, GAP_DEFAULT, Key, RemoteConfig, Secret};
 use crate::net::console::ConsoleConfig;
 use crate::net::listener::EdgeConfig;
 use crate::persist::Place;
@@ -81,12 +81,19 @@ pub struct ServeArgs {
     /// cluster.key_file: the key of the node's certificate, as PEM
     #[arg(long, value_name = "FILE")]
     pub cluster_key_file: Option<String>,
-    /// auth.hs256_secret_file: the shared secret of HS256 tokens
+    /// auth.hs256_secret_file: the shared secret of HS256 tokens; may be repeated, as while one replaces another: the first
+    /// signs
     #[arg(long, value_name = "FILE")]
-    pub hs256_secret_file: Option<String>,
-    /// auth.public_key_file: the public key of EdDSA or ES256 tokens, as PEM
+    pub hs256_secret_file: Vec<String>,
+    /// auth.public_key_file: public keys of EdDSA or ES256 tokens, as PEM or JSON Web Key Set; may be repeated
     #[arg(long, value_name = "FILE")]
-    pub public_key_file: Option<String>,
+    pub public_key_file: Vec<String>,
+    /// auth.jwks_url: where an identity provider serves its key set
+    #[arg(long, value_name = "URL")]
+    pub jwks_url: Option<String>,
+    /// auth.jwks_ca_file: the authority of that server's certificate, as PEM, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub jwks_ca_file: Option<String>,
     /// auth.audience: what `aud` must be
     #[arg(long)]
     pub audience: Option<String>,
@@ -139,8 +146,10 @@ impl ServeArgs {
             .text("--cluster-ca-file", "cluster.ca_file", self.cluster_ca_file.as_deref())
             .text("--cluster-cert-file", "cluster.cert_file", self.cluster_cert_file.as_deref())
             .text("--cluster-key-file", "cluster.key_file", self.cluster_key_file.as_deref())
-            .text("--hs256-secret-file", "auth.hs256_secret_file", self.hs256_secret_file.as_deref())
-            .text("--public-key-file", "auth.public_key_file", self.public_key_file.as_deref())
+            .list("--hs256-secret-file", "auth.hs256_secret_file", &self.hs256_secret_file)
+            .list("--public-key-file", "auth.public_key_file", &self.public_key_file)
+            .text("--jwks-url", "auth.jwks_url", self.jwks_url.as_deref())
+            .text("--jwks-ca-file", "auth.jwks_ca_file", self.jwks_ca_file.as_deref())
             .text("--audience", "auth.audience", self.audience.as_deref())
             .text("--issuer", "auth.issuer", self.issuer.as_deref())
             .list("--quest", "quests.files", &self.quest)
@@ -204,15 +213,26 @@ fn edge(config: &Config, clock: &Clock) -> anyhow::Result<EdgeConfig> {
     Ok(edge)
 }
 
+/// Whose tokens are taken: the keys of all files, and those that are fetched.
+fn auth(config: &config::Auth, clock: Clock) -> anyhow::Result<Auth> {
+    let mut keys = Vec::new();
+    for path in &config.hs256_secret_files {
+        keys.push(Key::hs256(config::read_secret(path)?)?);
+    }
+    for path in &config.public_key_files {
+        keys.extend(config::read_public_keys(path)?);
+    }
+    let parties = AuthConfig { audience: config.audience.clone(), issuer: config.issuer.clone() };
+    let auth = Auth::new(keys, parties, clock);
+    let Some(url) = config.jwks_url.clone() else { return Ok(auth) };
+    let (ca_file, refresh, keep) = (config.jwks_ca_file.clone(), config.jwks_refresh, config.jwks_keep);
+    Ok(auth.fetching(RemoteConfig { url, ca_file, refresh, gap: GAP_DEFAULT, keep })?)
+}
+
 /// Serves until it is told to end.
 pub async fn run(config: &Config, under_demo: bool, out: &mut Output) -> anyhow::Result<Exit> {
     let clock = Clock::steered();
-    let secret = config.auth.hs256_secret_file.as_deref().map(config::read_secret).transpose()?;
-    let public = config.auth.public_key_file.as_deref().map(config::read_public_key).transpose()?;
-    let hs256 = secret.clone().map(Key::hs256).transpose()?;
-    let keys = hs256.into_iter().chain(public).collect();
-    let parties = AuthConfig { audience: config.auth.audience.clone(), issuer: config.auth.issuer.clone() };
-    let auth = Arc::new(Auth::new(keys, parties, clock.clone()));
+    let auth = Arc::new(auth(&config.auth, clock.clone())?);
     let mut edge = edge(config, &clock)?;
     // Codes at scan steps belong to the data folder, so that they hold when the key of tokens changes.
     let codes = config::data_key(&config.store.data)?;

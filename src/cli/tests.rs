@@ -98,7 +98,7 @@ fn serve_prepares_or_says_all_faults() {
     let folder = folder("serve");
     data_key(&folder).expect("made");
     let key = folder.join("auth.key").display().to_string();
-    let args = serve::ServeArgs { check: true, hs256_secret_file: Some(key), ..serve::ServeArgs::default() };
+    let args = serve::ServeArgs { check: true, hs256_secret_file: vec![key], ..serve::ServeArgs::default() };
     let (mut out, result, _) = paper(Terminal::default());
     let talk = Talk { quiet: true, verbose: 0 };
     let prepared = serve::prepare(&args, talk, &mut std::iter::empty(), &mut out).expect("said");
@@ -126,7 +126,7 @@ fn cluster_certificates_are_made_and_explained() {
     let file = |name: &str| Some(folder.join(name).display().to_string());
     let args = serve::ServeArgs {
         check: true,
-        hs256_secret_file: file("auth.key"),
+        hs256_secret_file: file("auth.key").into_iter().collect(),
         postgres: Some("postgres://db/w".to_owned()),
         cluster_listen: Some("127.0.0.1:7171".to_owned()),
         cluster_name: Some("n1".to_owned()),

@@ -6,6 +6,7 @@ use crate::config::{DATA_KEY, read_secret};
 use crate::content::values::Span;
 use crate::ids::PlayerId;
 use crate::net::auth::{Claims, Role, mint};
+use crate::units::Timestamp;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -68,14 +69,20 @@ impl SignArgs {
         &self,
         player: &PlayerId,
         role: Role,
-        exp: i64,
+        (now, ttl): (Timestamp, Duration),
         (name, lang): (Option<String>, Option<String>),
         nothing: &'static str,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<(String, Claims)> {
         let path = self.secret_file.clone().unwrap_or_else(|| self.data.join(DATA_KEY));
         let secret = read_secret(&path).context(nothing)?;
-        let (sub, aud, iss) = (player.clone(), self.audience.clone(), self.issuer.clone());
-        Ok(mint(&secret, &Claims { sub, exp, name, lang, role, aud, iss })?)
+        let claims = Claims {
+            name,
+            lang,
+            aud: self.audience.clone(),
+            iss: self.issuer.clone(),
+            ..Claims::new(player.clone(), role, now, ttl)
+        };
+        Ok((mint(&secret, &claims)?, claims))
     }
 }
 
@@ -85,8 +92,12 @@ pub enum RoleArg {
     /// Plays
     #[default]
     Player,
-    /// Sees the console, judges photos
+    /// Sees the console, judges photos, revokes tokens
     Operator,
+    /// Sees quests whole, with their codes
+    Designer,
+    /// Sees the console, changes nothing
+    Viewer,
     /// Posts a player's fixes, and nothing else
     Device,
 }
@@ -98,6 +109,8 @@ struct Minted {
     role: Role,
     /// Seconds since 1970.
     expires: i64,
+    /// By which it can be revoked.
+    id: Option<String>,
 }
 
 /// Does what `token` was told.
@@ -112,13 +125,14 @@ pub fn run(command: &TokenCommand, clock: &Clock, out: &mut Output) -> anyhow::R
     let role = match args.role {
         RoleArg::Player => Role::Player,
         RoleArg::Operator => Role::Operator,
+        RoleArg::Designer => Role::Designer,
+        RoleArg::Viewer => Role::Viewer,
         RoleArg::Device => Role::Device,
     };
-    let expires = (clock.now() + args.ttl).as_millis() / 1_000;
     let told = (args.name.clone(), args.lang.clone());
-    let token = args.signing.sign(&args.player, role, expires, told, nothing)?;
+    let (token, claims) = args.signing.sign(&args.player, role, (clock.now(), args.ttl), told, nothing)?;
     if args.json {
-        out.json(&Minted { token, player: args.player.clone(), role, expires })?;
+        out.json(&Minted { token, player: args.player.clone(), role, expires: claims.exp, id: claims.jti })?;
     } else {
         out.line(token)?;
     }

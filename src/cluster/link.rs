@@ -44,7 +44,14 @@ pub enum NodeQuestion {
     Unpark { entity: EntityId, drop: bool },
     /// Something of a player's live session: asked of the player's owner, which passes it on to the node that holds
     /// the session, if that is another, and then says which session it is.
-    Session { player: PlayerId, session: Option<u64>, question: SessionQuestion },
+    Session {
+        player: PlayerId,
+        session: Option<u64>,
+        question: SessionQuestion,
+        /// Whose fixes it bears; a node that does not know of devices passes this over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<Device>,
+    },
 }
 
 /// What may be asked of a live session from elsewhere.
@@ -55,6 +62,15 @@ pub enum SessionQuestion {
     Wake { max: usize },
     /// To judge fixes that came without a socket.
     Judge(Vec<Seen>),
+}
+
+/// A device that posts a player's fixes with a token of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// What its token calls itself; empty if it has no name.
+    pub name: String,
+    /// When that was signed.
+    pub since: Timestamp,
 }
 
 /// The answer.

@@ -4,7 +4,7 @@
 //! would be exposed.
 
 use super::fault::{Fault, Source};
-use super::{Config, KeyFileError, read_public_key, read_secret};
+use super::{Config, KeyFileError, read_public_keys, read_secret};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,7 +18,8 @@ pub(super) fn relations(config: &Config, faulty: &BTreeSet<&'static str>) -> Vec
     if sound(&["http.listen", "http.behind_proxy", "http.public_host", "tls.self_signed"]) {
         faults.extend(exposure(config, &source));
     }
-    if sound(&["auth.hs256_secret_file", "auth.public_key_file"]) {
+    let keys = ["auth.hs256_secret_file", "auth.public_key_file", "auth.jwks_url", "auth.jwks_ca_file"];
+    if sound(&keys) && sound(&["auth.jwks_refresh", "auth.jwks_keep"]) {
         faults.extend(auth(config, &source));
     }
     faults.extend(super::cluster::faults(config, faulty, &source));
@@ -59,18 +60,17 @@ fn exposure(config: &Config, source: &dyn Fn(&str) -> Source) -> Option<Fault> {
 
 fn auth(config: &Config, source: &dyn Fn(&str) -> Source) -> Vec<Fault> {
     let auth = &config.auth;
-    if auth.hs256_secret_file.is_none() && auth.public_key_file.is_none() {
+    if auth.hs256_secret_files.is_empty() && auth.public_key_files.is_empty() && auth.jwks_url.is_none() {
         let message = "there is no key for players' tokens, and there are no default secrets";
         let help = "make one with `openssl rand -hex 32 > auth.key` and set auth.hs256_secret_file \
-                    (--hs256-secret-file), or name your identity provider's key with auth.public_key_file; \
-                    to look around, run `waystone demo`";
+                    (--hs256-secret-file), or name your identity provider's keys with auth.public_key_file or \
+                    auth.jwks_url; to look around, run `waystone demo`";
         return vec![Fault::new(Source::Nowhere, message, help)];
     }
-    let secret = auth.hs256_secret_file.as_deref().map(|path| ("auth.hs256_secret_file", check_secret(path)));
-    let public = auth.public_key_file.as_deref().map(|path| ("auth.public_key_file", check_public_key(path)));
-    [secret, public]
-        .into_iter()
-        .flatten()
+    let secrets = auth.hs256_secret_files.iter().map(|path| ("auth.hs256_secret_file", check_secret(path)));
+    let publics = auth.public_key_files.iter().map(|path| ("auth.public_key_file", check_public_keys(path)));
+    let mut faults: Vec<Fault> = secrets
+        .chain(publics)
         .filter_map(|(key, read)| Some((key, read.err()?)))
         .map(|(key, error)| {
             let help = match error {
@@ -81,13 +81,23 @@ fn auth(config: &Config, source: &dyn Fn(&str) -> Source) -> Vec<Fault> {
             };
             Fault::new(source(key), format!("{key}: {error}"), help)
         })
-        .collect()
+        .collect();
+    if let Some(file) = auth.jwks_ca_file.as_ref().filter(|file| !file.is_file()) {
+        let message = format!("auth.jwks_ca_file: there is no file {}", file.display());
+        let help = "name the PEM file of the authority, or leave it out to trust those of the system";
+        faults.push(Fault::new(source("auth.jwks_ca_file"), message, help));
+    }
+    if auth.jwks_keep < auth.jwks_refresh {
+        let message = "auth.jwks_keep is shorter than auth.jwks_refresh: keys would be dropped between two fetches";
+        faults.push(Fault::new(source("auth.jwks_keep"), message, "keep them for longer than one refresh"));
+    }
+    faults
 }
 
 fn check_secret(path: &Path) -> Result<(), KeyFileError> {
     read_secret(path).map(drop)
 }
 
-fn check_public_key(path: &Path) -> Result<(), KeyFileError> {
-    read_public_key(path).map(drop)
+fn check_public_keys(path: &Path) -> Result<(), KeyFileError> {
+    read_public_keys(path).map(drop)
 }

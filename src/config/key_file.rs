@@ -99,10 +99,10 @@ fn random_hex<const BYTES: usize>() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The public key in a PEM file.
-pub fn read_public_key(path: &Path) -> Result<Key, KeyFileError> {
+/// The public keys in a file: PEM or a JSON Web Key Set.
+pub fn read_public_keys(path: &Path) -> Result<Vec<Key>, KeyFileError> {
     let text = String::from_utf8_lossy(&read(path)?).into_owned();
-    Key::from_pem(&text).map_err(|reason| KeyFileError::NoKey { path: path.to_owned(), reason })
+    Key::all_from_text(&text).map_err(|reason| KeyFileError::NoKey { path: path.to_owned(), reason })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {

@@ -5,6 +5,7 @@
 use super::value::{Problem, Value};
 use super::{Config, LogFormat, cluster, limits};
 use crate::geo::plausibility::RuleSet;
+use crate::net::auth::Url;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,15 @@ const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 
 /// Below a second no hand-over ends; above five minutes an orchestrator has long killed us.
 const DEADLINES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+
+/// More often than each ten seconds is no news; a key that was called back must be out within a day.
+const REFRESHES: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(86_400);
+
+/// Below a minute a provider that restarts would lock all out; above a month its keys are nobody's any more.
+const KEEPS: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(31 * 86_400);
+
+/// Key files of one kind: two while one replaces the other, and some that are left behind.
+const KEY_FILES_MAX: usize = 8;
 
 const FORMATS: [(&str, LogFormat); 3] =
     [("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
@@ -120,13 +130,33 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "auth.hs256_secret_file",
-        set: |config, value| value.path().map(|path| config.auth.hs256_secret_file = Some(path)),
-        show: |config| path_or_none(config.auth.hs256_secret_file.as_deref()),
+        set: |config, value| files(value).map(|paths| config.auth.hs256_secret_files = paths),
+        show: |config| or_none(Some(joined(&config.auth.hs256_secret_files).as_str())),
     },
     Key {
         name: "auth.public_key_file",
-        set: |config, value| value.path().map(|path| config.auth.public_key_file = Some(path)),
-        show: |config| path_or_none(config.auth.public_key_file.as_deref()),
+        set: |config, value| files(value).map(|paths| config.auth.public_key_files = paths),
+        show: |config| or_none(Some(joined(&config.auth.public_key_files).as_str())),
+    },
+    Key {
+        name: "auth.jwks_url",
+        set: |config, value| key_set(value).map(|url| config.auth.jwks_url = Some(url)),
+        show: |config| or_none(config.auth.jwks_url.as_ref().map(ToString::to_string).as_deref()),
+    },
+    Key {
+        name: "auth.jwks_ca_file",
+        set: |config, value| value.path().map(|path| config.auth.jwks_ca_file = Some(path)),
+        show: |config| path_or_none(config.auth.jwks_ca_file.as_deref()),
+    },
+    Key {
+        name: "auth.jwks_refresh",
+        set: |config, value| value.span(&REFRESHES).map(|span| config.auth.jwks_refresh = span),
+        show: |config| format!("{:?}", config.auth.jwks_refresh),
+    },
+    Key {
+        name: "auth.jwks_keep",
+        set: |config, value| value.span(&KEEPS).map(|span| config.auth.jwks_keep = span),
+        show: |config| format!("{:?}", config.auth.jwks_keep),
     },
     Key {
         name: "auth.audience",
@@ -193,6 +223,21 @@ fn trial_rules(value: &Value) -> Result<&'static RuleSet, Problem> {
         message: format!("there are no plausibility rules {version}"),
         help: format!("known here: {known}; {} decides", RuleSet::CURRENT.version),
     })
+}
+
+fn files(value: &Value) -> Result<Vec<PathBuf>, Problem> {
+    let paths = value.one_or_each(Value::path)?;
+    if paths.len() <= KEY_FILES_MAX {
+        return Ok(paths);
+    }
+    let message = format!("{} files are more than {KEY_FILES_MAX}", paths.len());
+    Err(Problem { message, help: "name those whose tokens are still in use".to_owned() })
+}
+
+fn key_set(value: &Value) -> Result<Url, Problem> {
+    let help = "write it as \"https://login.example/.well-known/jwks.json\"; http:// only for this machine";
+    let url = value.text(help)?;
+    Url::parse(&url).map_err(|err| Problem { message: err.to_string(), help: help.to_owned() })
 }
 
 fn host(value: &Value) -> Result<String, Problem> {

@@ -82,7 +82,7 @@ fn later_layers_win_and_say_so() {
     assert_eq!(config.http.origins, ["https://c.d", "http://e.f:8080"]);
     assert_eq!(config.http.public_host, None);
     assert_eq!(config.drain.deadline, Duration::from_secs(90));
-    assert_eq!(config.auth.hs256_secret_file, Some(folder.path("auth.key")), "paths lead from the file's folder");
+    assert_eq!(config.auth.hs256_secret_files, [folder.path("auth.key")], "paths lead from the file's folder");
     assert_eq!(config.store, Store::default());
     let sources: BTreeMap<_, _> = config.settings().into_iter().map(|s| (s.key, s.source)).collect();
     assert_eq!(sources["http.listen"], "--listen");

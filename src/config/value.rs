@@ -154,6 +154,15 @@ impl Value {
         items.into_iter().map(|form| read(&Self { form, ..self.clone() })).collect()
     }
 
+    /// The same, where one alone need not be in a list.
+    pub(super) fn one_or_each<T>(&self, read: impl Fn(&Self) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+        match &self.form {
+            Form::List(_) => self.each(read),
+            Form::Text(_) if self.plain => self.each(read),
+            Form::Text(_) | Form::Number(_) | Form::Truth(_) | Form::Other(_) => Ok(vec![read(self)?]),
+        }
+    }
+
     fn wrong<T>(&self, wanted: &str, help: &str) -> Result<T, Problem> {
         problem(format!("{wanted} belongs here, and this is {}", self.form.kind()), help)
     }

@@ -146,9 +146,8 @@ fn built_in() -> QuestSource {
 fn ground(addr: SocketAddr, quest: Arc<Quest>, settings: &Settings, secret: Secret, clock: Clock) -> Ground {
     let mint_clock = clock.clone();
     let token = move |player: &PlayerId, name: &str| {
-        let exp = (mint_clock.now() + TOKEN_TTL).as_millis() / 1_000;
         let name = Some(name.to_owned());
-        let claims = Claims { sub: player.clone(), exp, name, lang: None, role: Role::Player, aud: None, iss: None };
+        let claims = Claims { name, ..Claims::new(player.clone(), Role::Player, mint_clock.now(), TOKEN_TTL) };
         auth::mint(&secret, &claims).unwrap_or_default()
     };
     Ground {

@@ -59,6 +59,8 @@ closes! {
 
     /// A newer connection of the same player has taken over.
     REPLACED = 4501 "replaced";
+    /// An operator has revoked the token; another one is welcome.
+    REVOKED = 4502 "revoked";
 }
 
 impl Close {
@@ -72,6 +74,7 @@ impl From<CloseReason> for Close {
     fn from(reason: CloseReason) -> Self {
         match reason {
             CloseReason::Replaced => Self::REPLACED,
+            CloseReason::Revoked => Self::REVOKED,
             CloseReason::Draining => Self::SHUTDOWN,
             CloseReason::Failed => Self::SERVER_ERROR,
         }

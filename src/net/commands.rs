@@ -4,18 +4,16 @@
 //! since their order is what they mean. Connecting is awaited on the spot: SDKs send subscriptions in the same frame.
 //! Promise: each command with an id gets exactly one answer, in at most the deadline of `Game`'s call.
 
-use super::auth::{Role, TokenError};
 use super::budget::Budget;
 use super::close::Close;
-use super::connection_id;
 use super::fix::{self, Batch};
 use super::limits::Bucket;
 use super::listener::Edge;
 use super::metrics::Limited;
 use super::outbound::Outbound;
-use super::protocol::{self, Ask, Bearer, Command, ConnectRequest, Form, Greeting, NotAProtocol, SendData};
+use super::protocol::{self, Ask, Command, Form, NotAProtocol, SendData};
 use super::wake;
-use crate::actors::contract::{FixReply, Hello, Sink};
+use crate::actors::contract::FixReply;
 use crate::actors::game::Session;
 use crate::ids::PlayerId;
 use crate::quest::act::Act;
@@ -28,6 +26,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+mod enter;
 
 /// Most commands under way on one connection: as many as one frame may bear.
 const IN_FLIGHT_MAX: usize = protocol::COMMANDS_MAX;
@@ -156,15 +156,22 @@ impl Desk {
             // Boxed: it runs once, and its room would be part of the connection's task to the end.
             (None, Ask::Connect(connect)) => Box::pin(self.connect(id, connect)).await,
             (None, _) | (Some(_), Ask::Connect(_)) => Outcome::Close(Close::BAD_REQUEST),
+            // Waits for a key set, now and then.
+            (Some(connected), Ask::Refresh { token }) => {
+                let (player, budget) = (connected.player.clone(), Arc::clone(&connected.budget));
+                match self.admit_command(id, &budget) {
+                    Ok(()) => Box::pin(self.refresh(id, &token, &player)).await,
+                    Err(outcome) => outcome,
+                }
+            }
             (Some(connected), ask) => {
-                let (session, player) = (Arc::clone(&connected.session), connected.player.clone());
-                let budget = Arc::clone(&connected.budget);
-                self.ask(id, ask, session, &player, &budget)
+                let (session, budget) = (Arc::clone(&connected.session), Arc::clone(&connected.budget));
+                self.ask(id, ask, session, &budget)
             }
         }
     }
 
-    fn ask(&mut self, id: u32, ask: Ask<'_>, session: Arc<Session>, player: &PlayerId, budget: &Budget) -> Outcome {
+    fn ask(&mut self, id: u32, ask: Ask<'_>, session: Arc<Session>, budget: &Budget) -> Outcome {
         let now = self.edge.clock.now();
         match &ask {
             Ask::Send { data } => {
@@ -190,85 +197,13 @@ impl Desk {
                 session.unsubscribe(&channel);
                 form.unsubscribed(id)
             }),
-            Ask::Refresh { token } => return self.refresh(id, &token, player),
             Ask::Ping => self.out.reply(form.pinged(id)),
             Ask::Unavailable => return self.refuse(id, &protocol::not_available()),
-            Ask::Unknown | Ask::Pong | Ask::Connect(_) | Ask::Send { .. } => {
+            Ask::Unknown | Ask::Pong | Ask::Connect(_) | Ask::Refresh { .. } | Ask::Send { .. } => {
                 return Outcome::Close(Close::BAD_REQUEST);
             }
         }
         Outcome::Go
-    }
-
-    async fn connect(&mut self, id: u32, request: ConnectRequest) -> Outcome {
-        if !self.attempts.take(1, Instant::now()) {
-            return self.too_many("attempts", Limited::Commands, Some(id), self.attempts.wait(1));
-        }
-        if self.edge.memory.short(Instant::now()) {
-            self.edge.metrics.limited(Limited::Memory);
-            return self.refuse(id, &Refusal::busy("the server is short of memory: try again in some seconds"));
-        }
-        let identity = match self.edge.auth.verify(&request.token.0) {
-            Ok(identity) => identity,
-            Err(TokenError::Expired) => return self.refuse(id, &expired()),
-            Err(err) => {
-                tracing::info!(reason = %err, "token refused");
-                return Outcome::Close(Close::INVALID_TOKEN);
-            }
-        };
-        if identity.role == Role::Device {
-            return self.refuse(id, &Refusal::permission_denied("a device's token can only post fixes over HTTP"));
-        }
-        if !self.out.belongs_to(&identity.player) {
-            return Outcome::Close(Close::BAD_REQUEST);
-        }
-        let Some(budget) = self.edge.budgets.of(&identity.player, Instant::now()) else {
-            self.edge.metrics.limited(Limited::Players);
-            return self.refuse(id, &Refusal::busy("too many players are here: try again in some seconds"));
-        };
-        // Who comes back again and again has no more than who stays.
-        if let Err(wait) = budget.command(Instant::now()) {
-            return self.too_many("commands", Limited::Commands, Some(id), wait);
-        }
-        let resume = request.resume(&identity.player);
-        let hello = Hello {
-            player: identity.player.clone(),
-            name: identity.name.or_else(|| request.name()),
-            lang: identity.lang.or_else(|| request.lang()),
-            resume: resume.clone(),
-        };
-        let sink: Arc<dyn Sink> = Arc::<Outbound>::clone(&self.out);
-        let (session, welcome) = match self.edge.game.connect(hello, sink).await {
-            Ok(opened) => opened,
-            Err(refusal) => return self.refuse(id, &refusal),
-        };
-        let greeting = Greeting {
-            client: &connection_id::random(),
-            player: &identity.player,
-            ping: protocol::seconds(self.edge.config.ping),
-            ttl: protocol::seconds(identity.expires.since(self.edge.clock.now())),
-            resume: resume.as_ref(),
-        };
-        let (reply, missed) = self.out.form().connected(id, &greeting, &welcome);
-        self.out.open(reply, missed, welcome.position.offset);
-        let session = Arc::new(session);
-        self.connected = Some(Connected { session, player: identity.player, expires: identity.expires, budget });
-        Outcome::Opened
-    }
-
-    fn refresh(&mut self, id: u32, token: &Bearer, player: &PlayerId) -> Outcome {
-        match self.edge.auth.verify(&token.0) {
-            Ok(identity) if identity.player == *player && identity.role != Role::Device => {
-                let ttl = protocol::seconds(identity.expires.since(self.edge.clock.now()));
-                if let Some(connected) = &mut self.connected {
-                    connected.expires = identity.expires;
-                }
-                self.out.reply(self.out.form().refreshed(id, ttl));
-                Outcome::Go
-            }
-            Err(TokenError::Expired) => self.refuse(id, &expired()),
-            Ok(_) | Err(_) => Outcome::Close(Close::INVALID_TOKEN),
-        }
     }
 
     fn rpc(&mut self, id: u32, method: &str, data: &str, session: Arc<Session>) {
@@ -388,8 +323,4 @@ impl Desk {
         self.out.reply(self.out.form().error_reply(id, refusal));
         Outcome::Go
     }
-}
-
-fn expired() -> Refusal {
-    Refusal::token_expired("the token has expired: get a new one")
 }

@@ -1,30 +1,37 @@
 //! The operator's console: a one-time link opens it, a cookie keeps it open, everything it needs is in the binary.
 //!
 //! No password to choose or forget: whoever started the server has the link from its terminal, and it works once on
-//! each node. The cookie is good for all nodes that share the secret, and for twelve hours.
+//! each node; an operator makes further ones, also for who may only look. The cookie is good for all nodes that share
+//! the secret, and for twelve hours.
 //! Promise: key and cookie are compared in constant time, are stored nowhere and appear in no log.
 
-use super::auth::Secret;
+use super::auth::{Role, Secret};
 use super::console_assets;
 use super::console_cookie::Cookies;
-use super::http::{State, html, operator};
+use super::http::{State, html};
 use super::live;
 use super::problem::Problem;
+use super::rules::Caller;
 use super::stage::{self, Stage};
+use crate::actors::access::Credential;
 use crate::ids::{PlayerId, QuestId};
 use crate::units::Timestamp;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::web::{self, Data, Json, Path, Query};
+use actix_web::web::{self, Data, Json, Path, Query, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 /// How long the operator's own avatar may play on one token; the page asks for the next one in time.
 const AVATAR_TTL: Duration = Duration::from_secs(15 * 60);
+/// How long a link is good that an operator has made: as long as it takes to hand it over.
+const LINK_TTL: Duration = Duration::from_secs(15 * 60);
+/// Links that wait to be opened: a control room is made ready in one go.
+const LINKS_MAX: usize = 32;
 const COOKIE: &str = "waystone_console";
 
 /// How the console is set up.
@@ -54,42 +61,81 @@ pub struct CompanionRequest {
 #[derive(Debug)]
 pub(super) struct Console {
     config: ConsoleConfig,
-    key: Mutex<Option<Secret>>,
+    links: Mutex<Vec<Link>>,
     cookies: Cookies,
     readers: Arc<Semaphore>,
 }
 
+/// A link that has not been opened yet.
+#[derive(Debug)]
+struct Link {
+    key: Secret,
+    role: Role,
+    /// `None`: as long as the node runs.
+    until: Option<Timestamp>,
+}
+
 impl Console {
     pub(super) fn new(config: ConsoleConfig) -> Self {
-        let key = Mutex::new(Some(config.key.clone()));
+        let first = Link { key: config.key.clone(), role: Role::Operator, until: None };
+        let links = Mutex::new(vec![first]);
         let cookies = Cookies::new(config.cookies.clone());
-        Self { config, key, cookies, readers: Arc::new(Semaphore::new(live::READERS_MAX)) }
+        Self { config, links, cookies, readers: Arc::new(Semaphore::new(live::READERS_MAX)) }
     }
 
     pub(super) fn stage(&self) -> Option<&Stage> {
         self.config.stage.as_ref()
     }
 
-    /// Spends the key. The cookie of the new session, or nothing for a wrong or spent key.
-    fn open(&self, key: &str, now: Timestamp) -> Option<String> {
-        let mut slot = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        if !slot.as_ref()?.matches(key.as_bytes()) {
-            return None;
-        }
-        *slot = None;
-        drop(slot);
+    /// Spends a key. Who has come in by it, and the cookie; or nothing for a wrong or spent key.
+    fn open(&self, key: &str, now: Timestamp) -> Option<(Caller, String)> {
+        let mut links = self.links(now);
+        // All are compared, so the time says nothing.
+        let matching = |found, (place, link): (usize, &Link)| match link.key.matches(key.as_bytes()) {
+            true => Some(place),
+            false => found,
+        };
+        let found = links.iter().enumerate().fold(None, matching)?;
+        let Link { role, .. } = links.remove(found);
+        drop(links);
         // Letters, digits and a hyphen: always an id.
-        let avatar = PlayerId::new(format!("operator-{:08x}", rand::random::<u32>())).ok()?;
-        Some(self.cookies.issue(&avatar, now))
+        let name = PlayerId::new(format!("{}-{:08x}", role.name(), rand::random::<u32>())).ok()?;
+        let cookie = self.cookies.issue(&name, role, now);
+        Some((Caller { name, role }, cookie))
     }
 
-    /// The avatar of the session that a request's cookie proves.
-    pub(super) fn session(&self, request: &HttpRequest, now: Timestamp) -> Option<PlayerId> {
+    /// Makes a key for one more console. `None`: too many wait.
+    pub(super) fn link(&self, role: Role, now: Timestamp) -> Option<(String, Timestamp)> {
+        let mut links = self.links(now);
+        if links.len() >= LINKS_MAX {
+            return None;
+        }
+        let (key, until) = (format!("{:032x}", rand::random::<u128>()), now + LINK_TTL);
+        links.push(Link { key: Secret::new(key.as_bytes()), role, until: Some(until) });
+        Some((key, until))
+    }
+
+    fn links(&self, now: Timestamp) -> MutexGuard<'_, Vec<Link>> {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|link| link.until.is_none_or(|until| now < until));
+        links
+    }
+
+    /// Whose session a request's cookie proves.
+    fn session(&self, request: &HttpRequest, now: Timestamp) -> Option<(Caller, Timestamp)> {
         let lines = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
         let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|pair| {
             pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
         });
-        cookies.find_map(|cookie| self.cookies.check(cookie, now))
+        let (name, role, since) = cookies.find_map(|cookie| self.cookies.check(cookie, now))?;
+        Some((Caller { name, role }, since))
+    }
+
+    /// The same, if it has not been revoked.
+    pub(super) fn caller(&self, state: &State, request: &HttpRequest) -> Option<Caller> {
+        let (caller, since) = self.session(request, state.edge.clock.now())?;
+        let credential = Credential { issued: Some(since), token: None };
+        (!state.edge.game.access().revokes(&caller.name, &credential)).then_some(caller)
     }
 }
 
@@ -116,12 +162,12 @@ struct OpenQuery {
     key: String,
 }
 
-async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>) -> HttpResponse {
-    let Some(console) = &state.console else { return no_console() };
-    let now = state.edge.clock.now();
-    match console.open(&query.key, now) {
-        Some(cookie) => {
-            tracing::info!("console opened");
+async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>) -> Result<HttpResponse, Problem> {
+    let Some(console) = &state.console else { return Ok(no_console()) };
+    match console.open(&query.key, state.edge.clock.now()) {
+        Some((caller, cookie)) => {
+            tracing::info!(role = caller.role.name(), "console opened");
+            state.edge.game.access().note(caller.deed("console.open", "console"), "done").await?;
             // Behind a proxy it is the proxy that knows whether the way is safe.
             let secure = if state.edge.config.tls.is_some() { "; Secure" } else { "" };
             let age = Cookies::age();
@@ -130,11 +176,11 @@ async fn open(state: Data<State>, request: HttpRequest, query: Query<OpenQuery>)
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
             }
-            response
+            Ok(response)
         }
         // A second click on the link in the browser that has opened it already.
-        None if console.session(&request, now).is_some() => redirect(),
-        None => locked(),
+        None if console.caller(&state, &request).is_some() => Ok(redirect()),
+        None => Ok(locked()),
     }
 }
 
@@ -146,18 +192,18 @@ fn no_console() -> HttpResponse {
 }
 
 /// What to do without a valid key or cookie.
-fn locked() -> HttpResponse {
+pub(super) fn locked() -> HttpResponse {
     let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Waystone: console closed</title>\
         <h1>This link has been used or is wrong</h1>\
-        <p>The link to the console works once, in one browser. To get a new one, restart Waystone: \
-        it prints a fresh link when it starts. If you have just opened the link here, reload this page.</p></html>";
+        <p>The link to the console works once, in one browser. To get a new one, ask an operator for one, or restart \
+        Waystone: it prints a fresh link when it starts. If you have just opened the link here, reload this \
+        page.</p></html>";
     html(StatusCode::FORBIDDEN, page)
 }
 
 async fn asset(state: Data<State>, request: HttpRequest, path: Path<String>) -> Result<HttpResponse, Problem> {
-    let Some(console) = &state.console else { return Ok(no_console()) };
-    if console.session(&request, state.edge.clock.now()).is_none() {
-        return Ok(locked());
+    if state.console.is_none() {
+        return Ok(no_console());
     }
     let asset = console_assets::find(&path).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
     let etag = console_assets::etag(asset.bytes);
@@ -173,8 +219,7 @@ async fn asset(state: Data<State>, request: HttpRequest, path: Path<String>) -> 
     Ok(response.body(asset.bytes))
 }
 
-async fn map(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
+async fn map(state: Data<State>) -> Result<HttpResponse, Problem> {
     let map = state.console.as_ref().and_then(|console| console.config.map);
     let map = map.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "This server carries no map."))?;
     Ok(HttpResponse::Ok()
@@ -184,8 +229,7 @@ async fn map(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, P
         .body(map))
 }
 
-async fn stream(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
+async fn stream(state: Data<State>) -> Result<HttpResponse, Problem> {
     let console = state.console.as_ref().ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
     let place = Arc::clone(&console.readers)
         .try_acquire_owned()
@@ -196,11 +240,9 @@ async fn stream(state: Data<State>, request: HttpRequest) -> Result<HttpResponse
         .streaming(live::stream(state.clone(), place)))
 }
 
-async fn player(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let avatar = state.console.as_ref().and_then(|console| console.session(&request, state.edge.clock.now()));
-    let avatar =
-        avatar.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "Open the console by its link first."))?;
-    let token = state.edge.auth.mint_player(&avatar, AVATAR_TTL).ok_or_else(|| {
+async fn player(state: Data<State>, caller: ReqData<Caller>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let avatar = &caller.name;
+    let token = state.edge.auth.mint_player(avatar, AVATAR_TTL).ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "This server has no secret to sign tokens with; configure an HS256 key.")
     })?;
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -211,16 +253,19 @@ async fn player(state: Data<State>, request: HttpRequest) -> Result<HttpResponse
 
 async fn companion(
     state: Data<State>,
-    request: HttpRequest,
+    caller: ReqData<Caller>,
     wish: Json<CompanionRequest>,
 ) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
     let sender = state.console.as_ref().and_then(|console| console.config.companion.as_ref());
     let sender = sender.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Only the demo has companions."))?;
-    match sender.try_send(wish.into_inner()) {
-        Ok(()) => Ok(HttpResponse::Accepted().finish()),
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Companions are busy; try again.")),
-    }
+    // The invite opens a team, so it is not written down.
+    let asked = async {
+        match sender.try_send(wish.into_inner()) {
+            Ok(()) => Ok(HttpResponse::Accepted().finish()),
+            Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Companions are busy; try again.")),
+        }
+    };
+    state.doing(caller.deed("companion", "demo"), asked).await
 }
 
 #[derive(Deserialize)]
@@ -228,10 +273,14 @@ struct CodesQuery {
     quest: QuestId,
 }
 
-async fn codes(state: Data<State>, request: HttpRequest, query: Query<CodesQuery>) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
+async fn codes(
+    state: Data<State>,
+    caller: ReqData<Caller>,
+    query: Query<CodesQuery>,
+) -> Result<HttpResponse, Problem> {
     let codes = state.edge.game.scan_codes(&query.quest);
     let codes = codes.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No quest of that name is published."))?;
+    state.edge.game.access().note(caller.deed("codes.read", format!("quest/{}", query.quest)), "done").await?;
     let codes: Vec<_> = codes.into_iter().map(|(step, code)| json!({"step": step, "code": code})).collect();
     let body = json!({"quest": query.quest, "codes": codes});
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
@@ -254,15 +303,29 @@ mod tests {
     #[test]
     fn key_opens_once_and_the_cookie_is_good_on_any_node() {
         let (console, other, now) = (console(), console(), Timestamp::from_millis(1_800_000_000_000));
-        assert_eq!(console.open("wrong", now), None);
-        let cookie = console.open("one-time-key", now).expect("opens");
-        assert_eq!(console.open("one-time-key", now), None, "spent");
+        assert!(console.open("wrong", now).is_none());
+        let (caller, cookie) = console.open("one-time-key", now).expect("opens");
+        assert!(console.open("one-time-key", now).is_none(), "spent");
         let request = with_cookie(&format!("a=b; {COOKIE}={cookie}"));
-        let avatar = console.session(&request, now).expect("an operator");
-        assert_eq!(other.session(&request, now), Some(avatar));
+        let (avatar, since) = console.session(&request, now).expect("an operator");
+        assert_eq!((&avatar.name, avatar.role, since), (&caller.name, Role::Operator, now));
+        assert!(other.session(&request, now).is_some_and(|(other, _)| other.name == avatar.name));
         for line in ["", COOKIE, &format!("{COOKIE}="), &format!("{COOKIE}=0"), &format!("x{COOKIE}={cookie}")] {
             assert!(console.session(&with_cookie(line), now).is_none(), "{line}");
         }
         assert!(!format!("{console:?}").contains(&cookie));
+    }
+
+    #[test]
+    fn further_links_bear_their_role_for_a_while() {
+        let (console, now) = (console(), Timestamp::from_millis(1_800_000_000_000));
+        let (key, until) = console.link(Role::Viewer, now).expect("room");
+        assert!(console.open(&key, until).is_none(), "too late");
+        let (key, _) = console.link(Role::Viewer, now).expect("room");
+        let (caller, _) = console.open(&key, now).expect("opens");
+        assert_eq!(caller.role, Role::Viewer);
+        assert!(caller.name.as_str().starts_with("viewer-") && console.open(&key, now).is_none());
+        let made = std::iter::from_fn(|| console.link(Role::Viewer, now)).take(100).count();
+        assert!(made < LINKS_MAX, "the first link still waits: {made}");
     }
 }

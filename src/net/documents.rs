@@ -1,10 +1,12 @@
 //! `docs/protocol.md` is a promise to client developers: what the code knows must stand in it.
 
+use super::auth::Role;
 use super::close::CLOSES;
 use super::fix::{RawBatch, RawFix};
 use super::problem::MEANINGS;
 use super::protocol;
 use super::protocol::ConnectData;
+use super::rules::{RULES, Who};
 use super::wake::WakeData;
 use crate::actors::contract::{BoardLive, FixReply, MapLive, TeamLive, Wake};
 use crate::geo::plausibility::{AGE_MAX, FUTURE_MAX};
@@ -74,6 +76,34 @@ fn document_knows_no_code_that_the_server_does_not() {
             || MEANINGS.iter().any(|(status, ..)| u32::from(*status) == number)
             || CLOSES.iter().any(|close| u32::from(close.code) == number);
         assert!(known, "docs/protocol.md has {number}");
+    }
+}
+
+#[test]
+fn every_address_stands_in_the_document_with_whose_it_is() {
+    // HEAD is GET without the body.
+    for rule in RULES.iter().filter(|rule| rule.method != "HEAD") {
+        let path = rule.path.replace(":.*", "");
+        let who = match (rule.who, rule.who.roles()) {
+            (Who::All, _) | (_, None) => "all".to_owned(),
+            (Who::Cookie(_), Some(roles)) => format!("the console's cookie: {}", names(roles)),
+            (_, Some(roles)) => names(roles),
+        };
+        row(&format!("| `{} {path}` | {who} |", rule.method));
+    }
+}
+
+fn names(roles: &[Role]) -> String {
+    if roles.len() == Role::ALL.len() {
+        return "every role".to_owned();
+    }
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn every_role_stands_in_the_document() {
+    for role in Role::ALL {
+        row(&format!("| `{}` |", role.name()));
     }
 }
 

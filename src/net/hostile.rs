@@ -16,8 +16,11 @@ use crate::geo::position::Fix;
 use crate::quest::act::Act;
 use crate::quest::refusal::Refusal;
 use crate::units::Timestamp;
-use jsonwebtoken::{EncodingKey, Header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
+use sha2::Sha256;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -171,7 +174,11 @@ static AUTH: LazyLock<Auth> = LazyLock::new(|| {
 });
 
 fn sign(claims: &Value) -> Option<String> {
-    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(&*SECRET)).ok()
+    let parts = [r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let signed = parts.join(".");
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&*SECRET).ok()?;
+    mac.update(signed.as_bytes());
+    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
 }
 
 /// No text is a token that we have not signed; and what we sign ourselves, with any claims, is refused or names a player

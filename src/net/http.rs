@@ -5,20 +5,20 @@
 //! Promises: every error is a problem document; every answer has the headers that keep a browser honest; no request
 //! under a foreign Host or from a foreign Origin acts on anything.
 
-use super::auth::{Identity, Role, TokenError};
 use super::console::{self, Console};
 use super::house::HttpIo;
 use super::io::Prefixed;
-use super::limits::Admitted;
+use super::limits::{Admitted, Bucket};
 use super::listener::Edge;
 use super::live::Shared;
 use super::operators;
 use super::phones;
 use super::problem::{self, Problem};
+use super::rules::{self, Caller};
 use super::wake::WakeData;
+use crate::actors::access::Deed;
 use crate::actors::cards::Overview;
 use crate::actors::game::Review;
-use crate::ids::PlayerId;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{Service, ServiceFactory, map_config};
 use actix_web::body::{BoxBody, MessageBody};
@@ -27,12 +27,12 @@ use actix_web::error::JsonPayloadError;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data, Json, JsonConfig, Path, Query, QueryConfig};
-use actix_web::{App, Error, HttpRequest, HttpResponse, ResponseError};
+use actix_web::web::{self, Data, Json, JsonConfig, Path, Query, QueryConfig, ReqData};
+use actix_web::{App, Error, HttpResponse, ResponseError};
 use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -42,6 +42,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 const BODY_BYTES_MAX: usize = 16 * 1024;
 /// How long a request may take where nothing is configured, which is in tests of this file.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Refused calls a second that are noted in the audit log, and saved up: a stranger shall not fill it.
+const STRANGERS: (u32, u32) = (1, 20);
 /// How long an idle HTTP connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long answers under way may take at the end of a drain.
@@ -68,6 +70,7 @@ pub(super) struct State {
     pub(super) console: Option<Console>,
     pub(super) draining: watch::Receiver<bool>,
     shared: Shared,
+    strangers: Mutex<Bucket>,
 }
 
 impl State {
@@ -77,7 +80,45 @@ impl State {
     }
 
     fn ready(&self) -> Result<(), &'static str> {
-        if *self.draining.borrow() { Err("the node drains") } else { self.edge.game.ready() }
+        if *self.draining.borrow() {
+            return Err("the node drains");
+        }
+        self.edge.game.ready()?;
+        self.edge.auth.ready()
+    }
+}
+
+impl State {
+    /// Has something done that belongs into the audit log: written down before, and with its outcome after.
+    pub(super) async fn doing<T>(
+        &self,
+        deed: Deed,
+        done: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let access = self.edge.game.access();
+        let line = access.begin(deed).await?;
+        let result = done.await;
+        match &result {
+            Ok(_) => access.end(line, "done").await,
+            Err(problem) => access.end(line, &problem.outcome()).await,
+        }
+        result
+    }
+
+    /// Notes in the audit log that someone was not let in; of many at once only some.
+    pub(super) async fn note_stranger(&self, who: Option<Caller>, why: &'static str, what: String) {
+        let noted = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).take(1, Instant::now());
+        if !noted {
+            return;
+        }
+        let deed = match who {
+            Some(caller) => caller.deed("refused", what),
+            None => Deed { who: "-".to_owned(), role: "-", action: "refused", target: what },
+        };
+        // The refusal itself stands, whether it is written down or not; the counters have it in any case.
+        if let Err(refusal) = self.edge.game.access().note(deed, why).await {
+            tracing::warn!(%refusal, "a refused call is not in the audit log");
+        }
     }
 }
 
@@ -103,7 +144,8 @@ pub(super) fn start(
     let (end, done) = oneshot::channel();
     std::thread::Builder::new().name("waystone-http".into()).spawn(move || {
         let console = edge.config.console.clone().map(Console::new);
-        let state = State { edge, console, draining, shared: Shared::default() };
+        let strangers = Mutex::new(Bucket::new(STRANGERS, Instant::now()));
+        let state = State { edge, console, draining, shared: Shared::default(), strangers };
         actix_rt::System::new().block_on(run(Data::new(state), connections));
         let _ = end.send(());
     })?;
@@ -164,6 +206,7 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .service(web::resource("/connect").get(async || Problem::of(StatusCode::UPGRADE_REQUIRED).error_response()))
         .service(web::resource("/problems/{name}").get(problem_page))
         .service(web::resource("/v1/quests").get(quests))
+        .service(web::resource("/v1/me").get(me))
         .service(web::resource("/v1/overview").get(overview))
         .service(web::resource("/v1/reviews").post(review))
         .service(web::resource("/v1/wake").get(wake))
@@ -187,7 +230,7 @@ async fn ready(state: Data<State>) -> Result<&'static str, Problem> {
 
 async fn metrics(state: Data<State>) -> HttpResponse {
     let memory = state.edge.memory.figures(Instant::now());
-    let page = state.edge.metrics.page(&state.edge.game.counts(), state.ready().is_ok(), memory);
+    let page = state.edge.metrics.page(&state.edge.game.counts(), &state.edge.auth, state.ready().is_ok(), memory);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page)
 }
 
@@ -206,61 +249,29 @@ fn public(quest: &Value) -> Value {
     Value::Object(known.collect())
 }
 
-async fn overview(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
+/// Who asks, as this server knows them.
+async fn me(caller: ReqData<Caller>) -> HttpResponse {
+    let body = serde_json::json!({"name": caller.name, "role": caller.role});
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
+}
+
+async fn overview(state: Data<State>) -> Result<HttpResponse, Problem> {
     let looker = state.edge.game.look();
     looker.refresh().await;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&*state.overview()))
 }
 
-async fn review(state: Data<State>, request: HttpRequest, review: Json<Review>) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
-    state.edge.game.review(review.into_inner()).await?;
+async fn review(state: Data<State>, caller: ReqData<Caller>, review: Json<Review>) -> Result<HttpResponse, Problem> {
+    let review = review.into_inner();
+    let action = if review.approve { "review.approve" } else { "review.reject" };
+    let deed = caller.deed(action, format!("player/{} quest/{} step/{}", review.player, review.quest, review.step));
+    state.doing(deed, async { Ok(state.edge.game.review(review).await?) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn wake(state: Data<State>, request: HttpRequest, data: Query<WakeData>) -> Result<HttpResponse, Problem> {
-    let player = player(&state, &request)?;
-    let wake = state.edge.game.wake(&player, data.checked()?).await?;
+async fn wake(state: Data<State>, caller: ReqData<Caller>, data: Query<WakeData>) -> Result<HttpResponse, Problem> {
+    let wake = state.edge.game.wake(&caller.name, data.checked()?).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(wake))
-}
-
-/// Which player asks: a device's token does not.
-fn player(state: &State, request: &HttpRequest) -> Result<PlayerId, Problem> {
-    let identity = bearer(state, request)?;
-    match identity.role {
-        Role::Player | Role::Operator => Ok(identity.player),
-        Role::Device => Err(Problem::new(StatusCode::FORBIDDEN, "A device's token can only post fixes.")),
-    }
-}
-
-/// Whose token a request bears.
-pub(super) fn bearer(state: &State, request: &HttpRequest) -> Result<Identity, Problem> {
-    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token =
-        bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
-    let (_, token) = token.ok_or_else(Problem::unauthorized)?;
-    known_token(state, token)
-}
-
-/// Whose a token is.
-pub(super) fn known_token(state: &State, token: &str) -> Result<Identity, Problem> {
-    let refused = |err: TokenError| Problem::new(StatusCode::UNAUTHORIZED, err.to_string());
-    state.edge.auth.verify(token.trim()).map_err(refused)
-}
-
-/// Whether a request is an operator's: by the console's cookie, or by a token.
-pub(super) fn operator(state: &State, request: &HttpRequest) -> Result<(), Problem> {
-    let now = state.edge.clock.now();
-    if state.console.as_ref().is_some_and(|console| console.session(request, now).is_some()) {
-        return Ok(());
-    }
-    match bearer(state, request)?.role {
-        Role::Operator => Ok(()),
-        Role::Player | Role::Device => {
-            Err(Problem::new(StatusCode::FORBIDDEN, "The token needs the claim role = operator."))
-        }
-    }
 }
 
 /// A page for people.
@@ -280,9 +291,16 @@ async fn guard(
     let deadline = request.app_data::<Data<State>>().map(|state| state.edge.config.request_deadline);
     let response = match forbidden(&request, host.as_deref()) {
         Some(problem) => request.into_response(problem.error_response()),
-        // A body that drips is waited for in here.
-        None => match timeout(deadline.unwrap_or(REQUEST_DEADLINE), next.call(request)).await {
-            Ok(Ok(response)) => response.map_into_boxed_body(),
+        // A body that drips is waited for in here, and so is a key set that a token needs.
+        None => match timeout(deadline.unwrap_or(REQUEST_DEADLINE), async {
+            match rules::admit(&request).await {
+                Some(refusal) => Ok(request.into_response(refusal)),
+                None => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+            }
+        })
+        .await
+        {
+            Ok(Ok(response)) => response,
             Ok(Err(err)) => return Err(err),
             Err(_) => return Err(Problem::of(StatusCode::REQUEST_TIMEOUT).into()),
         },

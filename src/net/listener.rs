@@ -2,7 +2,7 @@
 //!
 //! Promise: no task outlives [`Running::drain`].
 
-use super::auth::Auth;
+use super::auth::{Auth, Identity, TokenError};
 use super::budget::{Allowance, Budgets};
 use super::console::ConsoleConfig;
 use super::head::HeadRules;
@@ -126,6 +126,17 @@ pub(super) struct Edge {
     pub(super) budgets: Budgets,
 }
 
+impl Edge {
+    /// Whose token it is, if it is good and not revoked; counts those that are not.
+    pub(super) async fn identify(&self, token: &str) -> Result<Identity, TokenError> {
+        let found = self.auth.identify(token).await.and_then(|identity| {
+            let revoked = self.game.access().revokes(&identity.player, &identity.credential());
+            if revoked { Err(TokenError::Revoked) } else { Ok(identity) }
+        });
+        found.inspect_err(|fault| self.auth.count(*fault))
+    }
+}
+
 /// An edge at work. Dropping it ends everything at once; prefer [`Running::drain`].
 #[derive(Debug)]
 pub struct Running {
@@ -166,6 +177,7 @@ pub async fn serve(config: EdgeConfig, game: Game, auth: Arc<Auth>, clock: Clock
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().watch(draining.clone()));
     }
+    tasks.spawn(Arc::clone(&edge.auth).keep_fresh(draining.clone()));
     tasks.spawn(House::new(edge, admission, to_http, draining).open(listener, http));
     tracing::info!(%addr, tls = tls.is_some(), "listening");
     Ok(Running { addr, drain, tasks })

@@ -2,6 +2,7 @@
 //!
 //! Written by hand: a dozen lines need no registry. Promise: no player, team, address or other unbounded label.
 
+use super::auth::Auth;
 use super::close::{CLOSES, Close};
 use super::limits::Admission;
 use crate::actors::cards::Counts;
@@ -115,7 +116,7 @@ impl Metrics {
     }
 
     /// The whole page.
-    pub(super) fn page(&self, counts: &Counts, ready: bool, (used, ceiling): (u64, u64)) -> String {
+    pub(super) fn page(&self, counts: &Counts, auth: &Auth, ready: bool, (used, ceiling): (u64, u64)) -> String {
         let mut page = String::with_capacity(2048);
         let mut one = |name: &str, kind: &str, help: &str, value: &dyn std::fmt::Display| {
             let _ = writeln!(
@@ -140,6 +141,15 @@ impl Metrics {
             one("redis_failures_total", "counter", "Calls to Redis that failed or came too late.", &redis.failures);
             one("redis_given_up_total", "counter", "Times that Redis was given up for a while.", &redis.opened);
             one("redis_given_up", "gauge", "Whether Redis is given up now.", &u8::from(redis.open));
+        }
+        if let Some((fetches, failures)) = auth.fetches() {
+            one("jwks_fetches_total", "counter", "Fetches of the key set.", &fetches);
+            one("jwks_failures_total", "counter", "Fetches of the key set that failed.", &failures);
+        }
+        page.push_str("# HELP waystone_auth_failures_total Tokens that were not taken, by reason.\n");
+        page.push_str("# TYPE waystone_auth_failures_total counter\n");
+        for (reason, count) in auth.failures() {
+            let _ = writeln!(page, "waystone_auth_failures_total{{reason=\"{reason}\"}} {count}");
         }
         page.push_str("# HELP waystone_notice_seconds From fix to notice, the last thousand.\n");
         page.push_str("# TYPE waystone_notice_seconds gauge\n");
@@ -183,6 +193,8 @@ fn by_label<'a>(
 mod tests {
     use super::*;
     use crate::actors::cards::RedisCounts;
+    use crate::clock::Clock;
+    use crate::net::auth::{AuthConfig, TokenError};
 
     #[derive(Debug)]
     struct Part;
@@ -207,7 +219,9 @@ mod tests {
         }
         let redis = RedisCounts { calls: 9, failures: 2, opened: 1, open: true };
         let counts = Counts { sessions: 3, parked: 2, notice_p99_ms: 12.5, redis: Some(redis), ..Counts::default() };
-        let page = metrics.page(&counts, true, (5, 9));
+        let auth = Auth::new(Vec::new(), AuthConfig::default(), Clock::system());
+        auth.count(TokenError::Signature);
+        let page = metrics.page(&counts, &auth, true, (5, 9));
         for line in [
             "waystone_ready 1",
             "waystone_sessions 3",
@@ -221,12 +235,13 @@ mod tests {
             "waystone_redis_failures_total 2",
             "waystone_redis_given_up 1",
             "waystone_closed_total{code=\"3008\"} 1",
+            "waystone_auth_failures_total{reason=\"signature\"} 1",
             "waystone_trial_differences_total{kind=\"stricter\"} 0",
             "waystone_notice_seconds{quantile=\"0.99\"} 0.0125",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
         }
-        assert!(!metrics.page(&Counts::default(), true, (0, 0)).contains("redis"), "a single server has none");
+        assert!(!metrics.page(&Counts::default(), &auth, true, (0, 0)).contains("redis"), "a single server has none");
         assert!(page.ends_with('\n'));
         assert!(page.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2));
     }

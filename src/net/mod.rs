@@ -2,7 +2,7 @@
 //!
 //! One port serves both protocols, by TLS or not. `listener` opens it, `house` accepts and admits, within `limits`,
 //! each player's `budget` and the node's `memory`; `handshake` reads the request head and `head` judges it; `/connect` becomes a `connection`, everything else goes to actix-web in `http`. A connection speaks
-//! `protocol` and writes through its `outbound` queue. `auth` decides who someone is.
+//! `protocol` and writes through its `outbound` queue. `auth` decides who someone is, `rules` who may ask what over HTTP.
 //!
 //! Invariant: nothing below this room sees a socket, a token or unchecked numbers, and this room never touches the
 //! journal or the cluster: it asks `Game` and nobody else.
@@ -38,6 +38,7 @@ mod outbound;
 pub mod phones;
 mod problem;
 mod protocol;
+mod rules;
 pub mod self_signed;
 pub mod stage;
 pub mod tls;

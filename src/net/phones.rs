@@ -7,16 +7,19 @@
 
 use super::auth::{Identity, Role};
 use super::fix::RawFix;
-use super::http::{State, bearer, known_token};
+use super::http::State;
 use super::metrics::Limited;
 use super::problem::Problem;
+use super::rules::poster;
 use crate::actors::contract::Hello;
+use crate::actors::game::Device;
 use crate::actors::live_session::Judged;
 use crate::geo::position::Fix;
 use crate::quest::refusal::Refusal;
+use crate::units::Timestamp;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
@@ -65,38 +68,33 @@ async fn from_traccar(state: Data<State>, request: HttpRequest, body: Payload) -
     let body = read(body).await;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let (device, post) = traccar::read(kind, request.query_string(), &body);
-    let identity = match device {
-        // The app sends no headers: the token is what it calls the device's id.
-        Some(token) => known_token(&state, &token)?,
-        None => bearer(&state, &request)?,
-    };
-    judge(&state, identity, post).await?;
+    // The app sends no headers: the token is what it calls the device's id.
+    let identity = poster(&state, &request, device.as_deref()).await?;
+    let outcome = judge(&state, identity, post).await?;
     // Old devices take words in the answer for commands.
-    Ok(HttpResponse::Ok().finish())
+    Ok(outcome.answer().finish())
 }
 
 async fn from_owntracks(state: Data<State>, request: HttpRequest, body: Payload) -> Result<HttpResponse, Problem> {
-    let identity = match password(&request) {
-        Some(token) => known_token(&state, &token)?,
-        None => bearer(&state, &request)?,
-    };
+    let identity = poster(&state, &request, password(&request).as_deref()).await?;
     let post = owntracks::read(&read(body).await);
     let player = identity.player.clone();
-    let answer = match judge(&state, identity, post).await? {
-        Some(judged) => {
+    let outcome = judge(&state, identity, post).await?;
+    let answer = match &outcome {
+        Outcome::Judged(judged) => {
             // Without a fix that has counted there is nothing to watch yet.
             let wake = state.edge.game.wake(&player, CIRCLES).await.ok();
             owntracks::answer(&judged.mates, wake.as_ref(), state.edge.clock.now())
         }
-        None => serde_json::json!([]),
+        Outcome::NoFix | Outcome::OtherDevice => serde_json::json!([]),
     };
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+    Ok(outcome.answer().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }
 
 async fn from_overland(state: Data<State>, request: HttpRequest, body: Payload) -> Result<HttpResponse, Problem> {
-    let identity = bearer(&state, &request)?;
-    judge(&state, identity, overland::read(&read(body).await)).await?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "result": "ok" })))
+    let identity = poster(&state, &request, None).await?;
+    let outcome = judge(&state, identity, overland::read(&read(body).await)).await?;
+    Ok(outcome.answer().json(serde_json::json!({ "result": "ok" })))
 }
 
 /// The body; nothing if it is too large or breaks off, which the app must not send again for ever.
@@ -136,13 +134,35 @@ fn password(request: &HttpRequest) -> Option<String> {
     text.split_once(':').map(|(_, password)| password.to_owned())
 }
 
-/// Has what was sent judged. `None`: there was no fix in it.
-async fn judge(state: &State, identity: Identity, post: Post) -> Result<Option<Judged>, Problem> {
-    if identity.role == Role::Operator {
-        return Err(
-            Refusal::permission_denied("operators do not walk: post with a device's or a player's token").into()
-        );
+/// What became of a post.
+enum Outcome {
+    Judged(Judged),
+    /// There was no fix in it.
+    NoFix,
+    /// A newer device of the player tracks.
+    OtherDevice,
+}
+
+impl Outcome {
+    /// An answer of success. The apps read nothing of it, people who look for the reason do.
+    fn answer(&self) -> HttpResponseBuilder {
+        let mut answer = HttpResponse::Ok();
+        if matches!(self, Self::OtherDevice) {
+            answer.insert_header(("Waystone-Ignored", "other_device"));
+        }
+        answer
     }
+}
+
+/// Which device posts: one with a token of its own. A player's own token is their app's, as on a socket.
+fn device(identity: &Identity) -> Option<Device> {
+    let name = identity.id.as_ref().map_or_else(String::new, |id| id.as_str().to_owned());
+    let since = identity.issued.unwrap_or(Timestamp::from_millis(0));
+    (identity.role == Role::Device).then_some(Device { name, since })
+}
+
+/// Has what was sent judged.
+async fn judge(state: &State, identity: Identity, post: Post) -> Result<Outcome, Problem> {
     // A post costs a command whatever is in it, and each of its fixes what one over a socket does.
     let limited = |detail, wait| {
         state.edge.metrics.limited(Limited::Posts);
@@ -160,7 +180,7 @@ async fn judge(state: &State, identity: Identity, post: Post) -> Result<Option<J
         tracing::debug!(player = %identity.player, unreadable, "posted fixes that are none");
     }
     if fixes.is_empty() {
-        return Ok(None);
+        return Ok(Outcome::NoFix);
     }
     fixes.sort_by_key(Fix::time);
     let burst = usize::try_from(state.edge.budgets.allowance().fixes.1).unwrap_or(FIXES_MAX);
@@ -168,7 +188,12 @@ async fn judge(state: &State, identity: Identity, post: Post) -> Result<Option<J
     let fixes = fixes.split_off(late);
     let count = u32::try_from(fixes.len()).unwrap_or(u32::MAX);
     budget.fixes(count, Instant::now()).map_err(|wait| limited("too many fixes: send the same again later", wait))?;
-    let hello = Hello { player: identity.player, name: identity.name, lang: identity.lang, resume: None };
+    let (credential, device) = (identity.credential(), device(&identity));
+    let hello = Hello { player: identity.player, name: identity.name, lang: identity.lang, resume: None, credential };
     let newcomers = !state.edge.memory.short(Instant::now());
-    Ok(Some(state.edge.game.post(hello, fixes, newcomers).await?))
+    match state.edge.game.post(hello, device, fixes, newcomers).await {
+        Ok(judged) => Ok(Outcome::Judged(judged)),
+        Err(refusal) if refusal.code == Refusal::other_device("").code => Ok(Outcome::OtherDevice),
+        Err(refusal) => Err(refusal.into()),
+    }
 }

@@ -25,11 +25,13 @@ pub(super) struct Problem {
     code: Option<u32>,
     /// For "not now": when to try again.
     retry_after: Option<Duration>,
+    /// The methods that would do.
+    allow: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), code: None, retry_after: None }
+        Self { status, detail: detail.into(), code: None, retry_after: None, allow: None }
     }
 
     /// Too much is asked; the same will do after a while.
@@ -42,8 +44,23 @@ impl Problem {
         Self::new(status, explain(status.canonical_reason().unwrap_or_default()))
     }
 
+    /// For an address that is there, but not for this method.
+    pub(super) fn method_not_allowed(allow: String) -> Self {
+        Self { allow: Some(allow), ..Self::of(StatusCode::METHOD_NOT_ALLOWED) }
+    }
+
     pub(super) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Send `Authorization: Bearer <token>` with a valid token.")
+    }
+}
+
+impl Problem {
+    /// What became of what was asked, in a word or two.
+    pub(super) fn outcome(&self) -> String {
+        match self.code {
+            Some(code) => format!("refused: {} ({code})", self.status.as_u16()),
+            None => format!("refused: {}", self.status.as_u16()),
+        }
     }
 }
 
@@ -54,7 +71,7 @@ impl From<Refusal> for Problem {
             111 => StatusCode::TOO_MANY_REQUESTS,
             103 => StatusCode::FORBIDDEN,
             100 => StatusCode::INTERNAL_SERVER_ERROR,
-            1003 | 1004 => StatusCode::SERVICE_UNAVAILABLE,
+            1003 | 1004 | 1008 => StatusCode::SERVICE_UNAVAILABLE,
             1101 | 1102 => StatusCode::NOT_FOUND,
             _ => StatusCode::CONFLICT,
         };
@@ -82,6 +99,10 @@ impl ResponseError for Problem {
             body["code"] = code.into();
         }
         let mut response = HttpResponse::build(self.status).content_type(MEDIA_TYPE).body(body.to_string());
+        let headers = response.headers_mut();
+        if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
         match self.status {
             StatusCode::UNAUTHORIZED => {
                 response
@@ -116,7 +137,7 @@ fn slug(title: &str) -> String {
 pub(super) const MEANINGS: &[(u16, &str, &str)] = &[
     (400, "Bad Request", "The request is malformed; the detail names the part."),
     (401, "Unauthorized", "A token is missing or not valid: send `Authorization: Bearer <token>`."),
-    (403, "Forbidden", "The token or page may not do this; an operator's token has the claim role = operator."),
+    (403, "Forbidden", "The token or page may not do this; who may do what stands in docs/protocol.md."),
     (404, "Not Found", "There is nothing here; the addresses are listed in docs/protocol.md."),
     (405, "Method Not Allowed", "The address exists but not for this method; see the Allow header."),
     (408, "Request Timeout", "The request did not arrive in time."),

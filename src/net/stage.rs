@@ -3,12 +3,13 @@
 //!
 //! Promise: a node that no demo has started has no stage, and then there is nothing here to stop.
 
-use super::http::{State, operator};
+use super::http::State;
 use super::problem::Problem;
+use super::rules::Caller;
 use crate::units::Timestamp;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Json, ReqData};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
@@ -82,10 +83,9 @@ impl StageNews {
 /// Has a node killed.
 pub(super) async fn stop(
     state: Data<State>,
-    request: HttpRequest,
+    caller: ReqData<Caller>,
     wish: Json<StopRequest>,
 ) -> Result<HttpResponse, Problem> {
-    operator(&state, &request)?;
     let stage = state.console.as_ref().and_then(|console| console.stage());
     let stage =
         stage.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Only a demo's nodes can be stopped here."))?;
@@ -93,10 +93,14 @@ pub(super) async fn stop(
         let why = "It is not up, or it is the last one that is.";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
-    match stage.stop.try_send(wish.into_inner().node) {
-        Ok(()) => Ok(HttpResponse::Accepted().finish()),
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The demo is busy; try again.")),
-    }
+    let deed = caller.deed("node.stop", format!("node/{}", wish.node));
+    let done = async {
+        match stage.stop.try_send(wish.into_inner().node) {
+            Ok(()) => Ok(HttpResponse::Accepted().finish()),
+            Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The demo is busy; try again.")),
+        }
+    };
+    state.doing(deed, done).await
 }
 
 #[cfg(test)]

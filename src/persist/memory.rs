@@ -4,7 +4,9 @@
 //! Entries are kept in their stored form, so that reading them takes the same way as in any other store.
 
 use super::writer::LOSSES;
-use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, record};
+use super::{
+    Append, AppendError, Claim, Control, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored, record,
+};
 use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
 use crate::faults::{Bug, planted};
@@ -19,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::{RwLock, broadcast};
 use tokio_util::sync::CancellationToken;
 
+mod control;
 mod data;
 mod faults;
 mod members;
@@ -359,6 +362,10 @@ impl Journal for MemoryJournal {
 
     fn published(&self) -> BoxFuture<'_, Result<Vec<PublishedSource>, ReadError>> {
         std::future::ready(self.reading().map(|data| data.quests.clone())).boxed()
+    }
+
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(self.clone())
     }
 
     fn ready(&self) -> Result<(), &'static str> {

@@ -19,9 +19,11 @@ use futures_util::future::BoxFuture;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::fmt::Debug;
+use std::sync::Arc;
 use tokio::sync::broadcast;
 
 pub mod commons;
+mod control;
 mod desk;
 mod health;
 mod job;
@@ -36,6 +38,7 @@ mod suite;
 mod ticket;
 mod writer;
 
+pub use control::{ASKED, AuditLine, Control, ControlError, Revocation, Revocations, Revoked};
 pub use members::Members;
 pub use place::{OpenError, Place};
 
@@ -265,6 +268,9 @@ pub trait Journal: Send + Sync + Debug + 'static {
 
     /// All versions of all quests, oldest first.
     fn published(&self) -> BoxFuture<'_, Result<Vec<PublishedSource>, ReadError>>;
+
+    /// What is kept beside it for those who run the server.
+    fn control(&self) -> Arc<dyn Control>;
 
     /// Whether writes are taken; `Err` says in a few words what is wrong.
     fn ready(&self) -> Result<(), &'static str>;

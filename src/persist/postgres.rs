@@ -7,8 +7,8 @@ use super::desk::Desk;
 use super::health::Health;
 use super::writer::Shared;
 use super::{
-    Append, AppendError, Claim, Estate, Journal, Loaded, LoadedPage, Members, PublishedSource, ReadError, Stored,
-    new_id,
+    Append, AppendError, Claim, Control, Estate, Journal, Loaded, LoadedPage, Members, PublishedSource, ReadError,
+    Stored, new_id,
 };
 use crate::clock::Clock;
 use crate::cluster::member::{Identity, NodeId};
@@ -16,6 +16,7 @@ use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::units::Timestamp;
 use backend::PgBackend;
+use control::PgControl;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lease::Lease;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 mod backend;
 mod batch;
+mod control;
 mod lease;
 mod line;
 mod loads;
@@ -70,6 +72,7 @@ pub struct PostgresJournal {
     id: String,
     reader: Reader,
     desk: Desk,
+    control: Arc<PgControl>,
     /// Of a single node that writes.
     lease: Option<Arc<Lease>>,
     /// Of a node of a cluster.
@@ -112,8 +115,9 @@ impl PostgresJournal {
             backends.push(PgBackend::new(line, Arc::clone(&shared), Arc::clone(&node), options.seize));
         }
         let desk = Desk::open(backends, shared, options.deadline);
+        let control = Arc::new(PgControl::new(address.options.clone()));
         let reader = Reader::new(address.options);
-        Ok(Self { id, reader, desk, lease, membership, stop, tasks: Mutex::new(tasks) })
+        Ok(Self { id, reader, desk, control, lease, membership, stop, tasks: Mutex::new(tasks) })
     }
 
     /// For tests: a member's beats stop, or go on.
@@ -135,9 +139,10 @@ impl PostgresJournal {
         let mut conn = address.connect(line::STATEMENT).await?;
         let id = schema::check(&address, &mut conn).await?;
         let cut = reader::cut(&mut conn).await.map_err(|err| address.fault(&err))?;
+        let control = Arc::new(PgControl::new(address.options.clone()));
         let reader = Reader::of_one_moment(address.options, cut);
         let (desk, stop, tasks) = (Desk::read_only(), CancellationToken::new(), Mutex::default());
-        Ok(Self { id, reader, desk, lease: None, membership: None, stop, tasks })
+        Ok(Self { id, reader, desk, control, lease: None, membership: None, stop, tasks })
     }
 }
 
@@ -247,6 +252,10 @@ impl Journal for PostgresJournal {
         self.reader.published().boxed()
     }
 
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::<PgControl>::clone(&self.control)
+    }
+
     fn ready(&self) -> Result<(), &'static str> {
         self.desk.shared.health.check()?;
         self.lease.as_ref().map_or(Ok(()), |lease| lease.check())?;
@@ -264,6 +273,7 @@ impl Journal for PostgresJournal {
             let mut tasks = self.tasks.lock().await;
             while tasks.join_next().await.is_some() {}
             self.reader.close().await;
+            self.control.close().await;
         }
         .boxed()
     }

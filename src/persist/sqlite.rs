@@ -7,22 +7,25 @@
 use super::desk::Desk;
 use super::health::{Health, Trouble};
 use super::writer::Shared;
-use super::{Append, AppendError, Claim, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored};
+use super::{Append, AppendError, Claim, Control, Journal, Loaded, LoadedPage, PublishedSource, ReadError, Stored};
 use crate::cluster::shard::Shard;
 use crate::ids::EntityId;
 use crate::units::Timestamp;
 use backend::SqliteBackend;
+use control::SqliteControl;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use line::Line;
 use reader::Reader;
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
 mod backend;
 mod batch;
+mod control;
 mod line;
 mod reader;
 mod schema;
@@ -63,6 +66,7 @@ pub struct SqliteJournal {
     id: String,
     reader: Reader,
     desk: Desk,
+    control: Arc<SqliteControl>,
 }
 
 impl SqliteJournal {
@@ -82,7 +86,8 @@ impl SqliteJournal {
         let shared = Shared::new(Health::default());
         let backend = SqliteBackend::new(Line::new(dir.to_owned(), conn, shared.clone()), shared.clone(), lock);
         let desk = Desk::open(vec![backend], shared, options.deadline);
-        Ok(Self { id, reader: Reader::new(schema::reading(dir)), desk })
+        let control = Arc::new(SqliteControl::new(schema::preparing(dir)));
+        Ok(Self { id, reader: Reader::new(schema::reading(dir)), desk, control })
     }
 
     /// For tests: a second writer on the same folder, as if the lock had failed. What is left then is the fence.
@@ -103,7 +108,8 @@ impl SqliteJournal {
         let mut conn = connect.connect().await.map_err(store)?;
         let id = schema::check(dir, &mut conn).await;
         let _ = conn.close().await;
-        Ok(Self { id: id?, reader: Reader::of_one_moment(connect), desk: Desk::read_only() })
+        let control = Arc::new(SqliteControl::new(connect.clone()));
+        Ok(Self { id: id?, reader: Reader::of_one_moment(connect), desk: Desk::read_only(), control })
     }
 }
 
@@ -196,6 +202,10 @@ impl Journal for SqliteJournal {
         self.reader.published().boxed()
     }
 
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::<SqliteControl>::clone(&self.control)
+    }
+
     fn ready(&self) -> Result<(), &'static str> {
         self.desk.shared.health.check()
     }
@@ -207,6 +217,7 @@ impl Journal for SqliteJournal {
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
             self.reader.close().await;
+            self.control.close().await;
             self.desk.close().await;
         }
         .boxed()

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 mod appends;
+mod control;
 pub(super) mod members;
 mod owners;
 mod reads;
@@ -313,6 +314,10 @@ suite! {
         only_the_guilty_is_refused
         a_thousand_at_once_are_dense_and_durable
         a_closed_journal_takes_nothing;
+    control:
+        revocations_are_seen_by_all_until_they_end
+        revocations_are_bounded
+        the_audit_log_is_read_from_its_end_and_trimmed_at_its_beginning;
     owners:
         what_is_held_is_not_claimed_again
         only_what_nobody_serves_is_free

@@ -65,6 +65,10 @@ refusals! {
     no_fix = 1006 "no_fix" true;
     /// An operator has dropped the command, since the server failed at it: it was not done and will not be.
     dropped = 1007 "dropped" false;
+    /// The keys that tokens are checked with cannot be had now.
+    keys_unavailable = 1008 "keys_unavailable" true;
+    /// A newer device of yours tracks now: this one's fixes do not count.
+    other_device = 1009 "other_device" false;
 
     /// No quest of that name is published.
     unknown_quest = 1101 "unknown_quest" false;

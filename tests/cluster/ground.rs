@@ -5,6 +5,7 @@ use crate::record::Record;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use waystone::clock::Clock;
 use waystone::ids::PlayerId;
@@ -13,7 +14,7 @@ use waystone::verify::Recorder;
 use waystone::verify::history::Diary;
 
 /// How long a token lasts: longer than any run, also for a node whose clock is an hour ahead.
-const TOKEN_S: i64 = 12 * 3_600;
+const TOKEN_TTL: Duration = Duration::from_secs(12 * 3_600);
 
 /// The ground.
 pub(crate) struct Ground {
@@ -71,8 +72,7 @@ impl Ground {
     }
 
     fn mint(&self, sub: PlayerId, role: Role) -> String {
-        let exp = self.clock.now().as_millis() / 1_000 + TOKEN_S;
-        let claims = Claims { sub, exp, name: None, lang: None, role, aud: None, iss: None };
+        let claims = Claims::new(sub, role, self.clock.now(), TOKEN_TTL);
         mint(&self.secret, &claims).expect("a sound secret")
     }
 

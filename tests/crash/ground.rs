@@ -5,6 +5,7 @@ use crate::record::Record;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use waystone::clock::Clock;
 use waystone::config;
@@ -13,7 +14,7 @@ use waystone::net::auth::{Claims, Role, Secret, mint};
 use waystone::verify::Recorder;
 
 /// How long a token lasts: longer than any test.
-const TOKEN_S: i64 = 6 * 3_600;
+const TOKEN_TTL: Duration = Duration::from_secs(6 * 3_600);
 
 /// The ground.
 pub(crate) struct Ground {
@@ -72,8 +73,7 @@ impl Ground {
     }
 
     fn mint(&self, sub: PlayerId, name: Option<String>, role: Role) -> String {
-        let exp = self.clock.now().as_millis() / 1_000 + TOKEN_S;
-        let claims = Claims { sub, exp, name, lang: None, role, aud: None, iss: None };
+        let claims = Claims { name, ..Claims::new(sub, role, self.clock.now(), TOKEN_TTL) };
         mint(&self.secret, &claims).expect("the folder's key is long enough")
     }
 

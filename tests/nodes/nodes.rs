@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
+use waystone::actors::access::Credential;
 use waystone::actors::contract::{CloseReason, Hello, Push, Sink};
 use waystone::actors::game::{Game, Session};
 use waystone::actors::node::Node;
@@ -82,7 +83,7 @@ impl Nodes {
     pub async fn phone(&self, name: &str, node: usize) -> Phone {
         let player = PlayerId::new(name).expect("an id");
         let ear = Arc::new(Ear::default());
-        let hello = Hello { player, name: None, lang: None, resume: None };
+        let hello = Hello { player, name: None, lang: None, resume: None, credential: Credential::default() };
         let (session, _) = self.all[node].game.connect(hello, Arc::clone(&ear) as Arc<dyn Sink>).await.expect("open");
         Phone { session, ear, clock: self.clock.clone(), commands: 0 }
     }

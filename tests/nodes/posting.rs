@@ -5,6 +5,7 @@ use crate::waking::WALK;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
+use waystone::actors::access::Credential;
 use waystone::actors::contract::Hello;
 use waystone::geo::position::{Fix, Position};
 use waystone::ids::PlayerId;
@@ -16,8 +17,14 @@ async fn a_post_to_any_node_is_judged_by_the_one_session() {
     let post = async |player: &str, node: usize, place: [f64; 2]| {
         let position = Position::new(place[0], place[1]).expect("on earth");
         let fix = Fix::new(position, nodes.clock.now()).with_accuracy(Meters::lossy(5.0)).expect("positive");
-        let hello = Hello { player: PlayerId::new(player).expect("an id"), name: None, lang: None, resume: None };
-        let judged = nodes.all[node].game.post(hello, vec![fix], true).await.expect("it is taken");
+        let hello = Hello {
+            player: PlayerId::new(player).expect("an id"),
+            name: None,
+            lang: None,
+            resume: None,
+            credential: Credential::default(),
+        };
+        let judged = nodes.all[node].game.post(hello, None, vec![fix], true).await.expect("it is taken");
         assert_eq!((judged.accepted, judged.ignored), (1, 0));
         sleep(Duration::from_secs(5)).await;
     };

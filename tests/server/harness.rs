@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use waystone::app::{self, App, QuestSource};
 use waystone::clock::Clock;
 use waystone::geo::plausibility::RuleSet;
-use waystone::net::auth::{Auth, AuthConfig, Key, Secret};
+use waystone::net::auth::{Auth, AuthConfig, Key, RemoteConfig, Secret};
 use waystone::net::console::ConsoleConfig;
 use waystone::net::listener::EdgeConfig;
 use waystone::persist::Place;
@@ -71,6 +71,8 @@ pub struct TestServer {
     addr: SocketAddr,
     quests: Vec<QuestSource>,
     tune: fn(&mut EdgeConfig),
+    /// Beside the secret.
+    key_set: Option<RemoteConfig>,
     pub clock: Clock,
     folder: Folder,
 }
@@ -86,7 +88,17 @@ impl TestServer {
         LazyLock::force(&WITNESS);
         let (clock, folder) = (Clock::manual(now), Folder::new());
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { app: None, addr, quests, tune, clock, folder };
+        let mut server = Self { app: None, addr, quests, tune, key_set: None, clock, folder };
+        server.switch_on().await;
+        server
+    }
+
+    /// One that knows the keys of an identity provider, and no others.
+    pub async fn start_fetching(quests: Vec<QuestSource>, key_set: RemoteConfig) -> Self {
+        LazyLock::force(&WITNESS);
+        let (clock, folder) = (Clock::manual(Timestamp::from_millis(1_781_000_000_000)), Folder::new());
+        let (addr, tune) = (SocketAddr::from(([127, 0, 0, 1], 0)), |_: &mut EdgeConfig| {});
+        let mut server = Self { app: None, addr, quests, tune, key_set: Some(key_set), clock, folder };
         server.switch_on().await;
         server
     }
@@ -94,7 +106,13 @@ impl TestServer {
     async fn switch_on(&mut self) {
         let secret = Secret::new(SECRET);
         let key = Key::hs256(secret.clone()).expect("32 bytes");
-        let auth = Auth::new(vec![key], AuthConfig::default(), self.clock.clone());
+        let auth = match self.key_set.clone() {
+            None => Auth::new(vec![key], AuthConfig::default(), self.clock.clone()),
+            Some(config) => {
+                let auth = Auth::new(Vec::new(), AuthConfig::default(), self.clock.clone());
+                auth.fetching(config).expect("an address")
+            }
+        };
         let mut edge = EdgeConfig::new(self.addr);
         edge.drain_spread = Duration::from_millis(50);
         let (key, cookies) = (Secret::new(CONSOLE_KEY), secret.clone());

@@ -11,6 +11,7 @@ mod fences;
 mod forms;
 mod harness;
 mod helsinki;
+mod identity;
 mod limits;
 mod meeting;
 mod never_reads;

@@ -202,3 +202,29 @@ async fn a_console_on_either_node_shows_both() {
     b.die(&cluster.net);
     a.die(&cluster.net);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_revokes_is_closed_on_the_other() {
+    let cluster = Cluster::new();
+    let (a, b) = (cluster.node("a").await, cluster.node("b").await);
+    let (mut ada, bo) = (cluster.phone(&b, "ada").await, cluster.phone(&b, "bo").await);
+    let exp = cluster.clock.now().as_millis() / 1000 + 3_600;
+    let clerk = sign(&json!({ "sub": "clerk", "exp": exp, "role": "operator" }));
+    let mut raw = wire::Raw::open(a.addr).await;
+    let body = json!({ "player": "ada" }).to_string();
+    let begun = Instant::now();
+    let request = format!(
+        "POST /v1/operator/revocations HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {clerk}\r\nContent-Length: {}\r\n\r\n{body}",
+        a.addr,
+        body.len()
+    );
+    raw.send(request.as_bytes()).await;
+    assert_eq!(raw.response().await.status, 201);
+    assert_eq!(ada.closed().await, (4502, "revoked".to_owned()));
+    println!("closed on the other node after {:?}", begun.elapsed());
+    let state = bo.state().await;
+    assert!(state.is_object(), "others stay: {state}");
+    let line = b.game.access().audit(None, 1).await.expect("memory answers");
+    assert_eq!((line[0].action.as_str(), line[0].node.as_str()), ("token.revoke", "a"), "one log for both");
+}

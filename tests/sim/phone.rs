@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use waystone::actors::access::Credential;
 use waystone::actors::contract::{CloseReason, Hello, Push, Sink, StreamPosition};
 use waystone::actors::game::Session;
 use waystone::geo::position::{Fix, Position};
@@ -160,7 +161,13 @@ impl Phone {
     async fn try_to_connect(&mut self, host: &Rc<Host>) -> bool {
         let held = Mutex::default();
         let ear = Arc::new(Ear { diary: Arc::clone(&self.diary), dead: host.dead.clone(), held });
-        let hello = Hello { player: self.player.clone(), name: None, lang: None, resume: self.known.clone() };
+        let hello = Hello {
+            player: self.player.clone(),
+            name: None,
+            lang: None,
+            resume: self.known.clone(),
+            credential: Credential::default(),
+        };
         let connecting = host.game.connect(hello, Arc::clone(&ear) as Arc<dyn Sink>);
         let connected = tokio::select! {
             biased;

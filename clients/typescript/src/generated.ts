@@ -720,6 +720,10 @@ export const REFUSALS = {
   1006: { name: "no_fix", temporary: true },
   /** An operator has dropped the command, since the server failed at it: it was not done and will not be. */
   1007: { name: "dropped", temporary: false },
+  /** The keys that tokens are checked with cannot be had now. */
+  1008: { name: "keys_unavailable", temporary: true },
+  /** A newer device of yours tracks now: this one's fixes do not count. */
+  1009: { name: "other_device", temporary: false },
   /** No quest of that name is published. */
   1101: { name: "unknown_quest", temporary: false },
   /** The quest has no step of that name. */
@@ -798,6 +802,8 @@ export const CLOSES = {
   3502: { reason: "stale", comeBack: false },
   /** A newer connection of the same player has taken over. */
   4501: { reason: "replaced", comeBack: false },
+  /** An operator has revoked the token; another one is welcome. */
+  4502: { reason: "revoked", comeBack: false },
 } as const;
 
 /** Every method of the server. */

@@ -39,7 +39,7 @@ async fn a_leaving_that_comes_again_does_not_leave_the_next_team() {
     let node = node.expect("memory answers");
     let game = Game::new(Arc::clone(&node.node), "test");
     let player = PlayerId::new("ada").expect("an id");
-    let hello = Hello { player, name: None, lang: None, resume: None };
+    let hello = Hello { player, name: None, lang: None, resume: None, credential: Credential::default() };
     let (session, _) = game.connect(hello, Arc::new(Deaf)).await.expect("it is welcome");
     let create = |name: &str| Act::CreateTeam { name: name.to_owned() };
 

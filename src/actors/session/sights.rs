@@ -1,6 +1,8 @@
 //! From the fence's transitions to what regions hear and what the phone hears.
 
+use super::SessionState;
 use crate::actors::contract::{RingCrossed, RingMove};
+use crate::cluster::link::Device;
 use crate::geo::decision::{Transition, TransitionKind, Why};
 use crate::geo::plausibility::{Reason, RuleSet};
 use crate::ids::QuestId;
@@ -9,6 +11,29 @@ use crate::quest::command::Sighting;
 use crate::quest::definition::QuestRef;
 use crate::quest::evidence::Evidence;
 use crate::quest::guidance::{Guidance, Places};
+use crate::quest::notice::{Notice, What};
+use crate::quest::refusal::Refusal;
+
+impl SessionState {
+    /// Whether fixes of a device, or of this session's own connection, count now.
+    pub(super) fn follow(&mut self, device: Option<&Device>) -> Result<(), Refusal> {
+        match self.tracking.follows(device, self.node.clock.now()) {
+            true => Ok(()),
+            false => Err(Refusal::other_device(
+                "a newer device of yours tracks now, so this one's fixes do not count; connect again to track with it",
+            )),
+        }
+    }
+
+    /// From the fix that crossed an edge to the notice that tells of it.
+    pub(super) fn measure(&mut self, notice: &Notice) {
+        if let What::RegionEntered { region, .. } | What::RegionLeft { region, .. } = &notice.what
+            && let Some((_, since)) = self.measured.take_if(|(crossed, _)| crossed == region)
+        {
+            self.node.counters.fix_to_notice(since.elapsed());
+        }
+    }
+}
 
 /// What a region's own edge means to the rules, in order; nothing for a crossing that does not count.
 pub(super) fn sightings(kind: TransitionKind) -> impl Iterator<Item = Sighting> {

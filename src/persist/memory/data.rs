@@ -1,5 +1,6 @@
 //! What a disk would hold of a journal in memory: shards, streams, quests, and the rows of nodes.
 
+use super::control::Tables;
 use super::members::Node;
 use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
@@ -17,6 +18,7 @@ pub(super) struct Data {
     pub(super) streams: HashMap<EntityId, Stream>,
     pub(super) quests: Vec<PublishedSource>,
     pub(super) nodes: BTreeMap<NodeId, Node>,
+    pub(super) control: Tables,
     /// How many handles there have been.
     pub(super) handles: u64,
 }

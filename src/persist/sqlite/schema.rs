@@ -93,8 +93,13 @@ pub enum OpenError {
 fn migrator() -> Migrator {
     const FIRST: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0001_journal.sql"));
     const SECOND: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0002_snapshot_form.sql"));
+    const THIRD: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0003_control.sql"));
     let migration = |n, name: &'static str, sql| Migration::new(n, name.into(), MigrationType::Simple, sql, false);
-    Migrator::with_migrations(vec![migration(1, "journal", FIRST), migration(2, "snapshot form", SECOND)])
+    Migrator::with_migrations(vec![
+        migration(1, "journal", FIRST),
+        migration(2, "snapshot form", SECOND),
+        migration(3, "control", THIRD),
+    ])
 }
 
 /// The newest schema that this version knows.
