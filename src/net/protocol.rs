@@ -2,7 +2,7 @@
 //!
 //! Pure. [`json`] and [`protobuf`] know how a form writes; everyone else speaks of [`Command`] and asks a [`Form`] for
 //! lines. What methods and notices bear is JSON in both: the Protobuf form saves the envelope, not a second schema
-//! (docs/adr/). Promise: no token in `Debug`, and data of a command stays unparsed until its method is known.
+//! (docs/adr/0015). Promise: no token in `Debug`, and data of a command stays unparsed until its method is known.
 
 use super::auth::language;
 use crate::actors::contract::{Push, StreamPosition, Welcome};
