@@ -2,7 +2,7 @@
 //!
 //! A player may have the game open on one phone and a tracking app on another, at home on the charger. Judged by turns
 //! they would make the player leap. So a session follows one of them: the one that came last (a connection counts from
-//! when it was opened, a device from when its token was signed), until it has been quiet for [`QUIET`]. The other is
+//! when it was opened, a device from when its token was signed), until it has been quiet for `QUIET`. The other is
 //! told why, each time that it sends, and takes over when it connects anew or is set up anew.
 
 use crate::cluster::link::Device;

@@ -149,7 +149,7 @@ impl Auth {
         Self { keys, files, remote: None, config, clock, failures: Default::default() }
     }
 
-    /// With a key set beside them, which is fetched from now on for as long as [`Self::keep_fresh`] runs.
+    /// With a key set beside them, which is fetched from now on for as long as `keep_fresh` runs.
     pub fn fetching(self, config: RemoteConfig) -> Result<Self, SetupError> {
         let auth = Self { remote: Some(Remote::new(config)?), ..self };
         auth.install(Vec::new());
