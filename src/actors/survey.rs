@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 /// How often other nodes are asked while somebody looks: their dots move twice a second.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-/// What was said so short a time ago is not asked for again.
+/// What was said so short a time ago is not asked for again, unless it was forgotten: who looks next must not see half.
 const FRESH: Duration = Duration::from_millis(300);
 /// How long a node may take to answer; on one continent it takes some milliseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -130,9 +130,10 @@ impl Drop for Looker {
         let survey = &self.0.survey;
         survey.lookers.send_modify(|lookers| *lookers -= 1);
         if *survey.lookers.borrow() == 0 {
-            survey.lock().nodes.values_mut().filter_map(|other| other.part.as_mut()).for_each(|(_, part)| {
-                part.players.clear();
-            });
+            let mut known = survey.lock();
+            known.asked = None;
+            let parts = known.nodes.values_mut().filter_map(|other| other.part.as_mut());
+            parts.for_each(|(_, part)| part.players.clear());
         }
     }
 }
@@ -259,9 +260,8 @@ impl Survey {
     }
 
     fn take_in(&self, answers: Vec<(NodeId, Result<Reply, Broken>)>) {
-        let mut known = self.lock();
+        let (mut known, mut news) = (self.lock(), Vec::new());
         known.nodes.values_mut().for_each(|other| other.answered = false);
-        let mut news = Vec::new();
         for (id, answer) in answers {
             // Another version of Waystone may say something else: it is as good as silent.
             let Ok(Reply::Node(value)) = answer else { continue };
