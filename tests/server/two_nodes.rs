@@ -147,9 +147,6 @@ async fn a_console_on_either_node_shows_both() {
     let mut phones = Vec::new();
     for number in 0..8 {
         let node = if number % 2 == 0 { &a } else { &b };
-        // Where anybody is, is kept only while a console is open: one that is looks every half second.
-        a.get("/v1/overview", &cookie).await;
-        b.get("/v1/overview", &cookie).await;
         let mut phone = cluster.phone(node, &format!("p{number}")).await;
         phone.found(&format!("Team {number}")).await;
         phone.start("quick").await;
