@@ -141,7 +141,8 @@ test("where too much was missed a state takes the place of notices", async () =>
   };
   await Promise.all(others.map(talk));
   network.restore();
-  const { why, state } = await eventually("a state", () => ada.resyncs[1]);
+  // The longer the line was cut, the longer the SDK waits before it dials again: up to twenty seconds.
+  const { why, state } = await eventually("a state", () => ada.resyncs[1], 45_000);
   assert.deepEqual([why, state.player, state.team.members.length], ["missed", "ada6", 5]);
   assert.deepEqual(ada.said(), [], "what the state contains is not told beside it");
   await others[0].session.act("team.say", { text: "afterwards" });
