@@ -9,6 +9,7 @@ use crate::units::Timestamp;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// What is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,19 +114,28 @@ pub trait Control: Send + Sync + Debug + 'static {
     fn trim(&self, before: Timestamp, keep: u32) -> BoxFuture<'_, Result<(), ControlError>>;
 }
 
+/// Longest wait for a database's connection, and then for an answer.
+pub(super) const DEADLINE: Duration = Duration::from_secs(3);
+
+/// A change that has an answer by the deadline.
+pub(super) async fn written<T>(write: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
+    let late = |_| Err(ControlError::Unavailable("no answer in time".to_owned()));
+    tokio::time::timeout(DEADLINE, write).await.unwrap_or_else(late)
+}
+
+/// The same of reading.
+pub(super) async fn in_time<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    let late = |_| Err(ReadError::Unavailable("no answer in time".to_owned()));
+    tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(late)
+}
+
 /// The outcome of a deed that is being done.
 pub const ASKED: &str = "asked";
 
-/// The parts of a row as a database has them.
-pub(super) struct Row {
-    pub(super) id: String,
-    pub(super) at: i64,
-    pub(super) ends: i64,
-    pub(super) by: String,
-    pub(super) player: Option<String>,
-    pub(super) until: Option<i64>,
-    pub(super) token: Option<String>,
-}
+/// A revocation's row: id, at, ends, who; player and until, or token.
+pub(super) type RevocationRow = (String, i64, i64, String, Option<String>, Option<i64>, Option<String>);
+/// A line's row, in the order of [`AuditLine`].
+pub(super) type AuditRow = (String, i64, String, String, String, String, String, String);
 
 impl Revocation {
     /// As a row: player, until, token.
@@ -137,21 +147,24 @@ impl Revocation {
     }
 }
 
-impl Row {
-    /// The revocation of a row. One that cannot be read is a fault: passing it over would let a token in.
-    pub(super) fn revocation(self) -> Result<Revocation, ReadError> {
-        let what = match (&self.player, self.until, &self.token) {
-            (Some(player), Some(until), None) => PlayerId::new(player)
-                .ok()
-                .map(|player| Revoked::Player { player, until: Timestamp::from_millis(until) }),
-            (None, None, Some(token)) => TokenId::new(token).map(|token| Revoked::Token { token }),
-            _ => None,
-        };
-        let fault = || {
-            let reason = "it names neither a player nor a token".to_owned();
-            ReadError::Corrupt { entity: "revocation".to_owned(), seq: 0, offset: 0, reason }
-        };
-        let (at, ends) = (Timestamp::from_millis(self.at), Timestamp::from_millis(self.ends));
-        Ok(Revocation { what: what.ok_or_else(fault)?, id: self.id, at, ends, by: self.by })
-    }
+/// The revocation of a row. One that cannot be read is a fault: passing it over would let a token in.
+pub(super) fn revocation((id, at, ends, by, player, until, token): RevocationRow) -> Result<Revocation, ReadError> {
+    let what = match (&player, until, &token) {
+        (Some(player), Some(until), None) => {
+            PlayerId::new(player).ok().map(|player| Revoked::Player { player, until: Timestamp::from_millis(until) })
+        }
+        (None, None, Some(token)) => TokenId::new(token).map(|token| Revoked::Token { token }),
+        _ => None,
+    };
+    let fault = || {
+        let reason = "it names neither a player nor a token".to_owned();
+        ReadError::Corrupt { entity: "revocation".to_owned(), seq: 0, offset: 0, reason }
+    };
+    let (at, ends) = (Timestamp::from_millis(at), Timestamp::from_millis(ends));
+    Ok(Revocation { what: what.ok_or_else(fault)?, id, at, ends, by })
+}
+
+/// The line of a row.
+pub(super) fn audit_line((id, at, node, who, role, action, target, outcome): AuditRow) -> AuditLine {
+    AuditLine { id, at: Timestamp::from_millis(at), node, who, role, action, target, outcome }
 }

@@ -5,16 +5,14 @@
 
 use super::line;
 use crate::persist::ReadError;
-use crate::persist::control::{AuditLine, Control, ControlError, Revocation, Revocations, Row};
+use crate::persist::control::{
+    AuditLine, Control, ControlError, DEADLINE, Revocation, Revocations, audit_line, in_time, revocation, written,
+};
 use crate::units::Timestamp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::Row as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use std::time::Duration;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-/// Longest wait for the connection, and then for an answer.
-const DEADLINE: Duration = Duration::from_secs(3);
 /// Longest statement.
 const STATEMENT: &str = "3s";
 
@@ -63,9 +61,8 @@ impl PgControl {
         if known == Some(version) {
             return Ok(None);
         }
-        let rows = sqlx::query(ALL).bind(now.as_millis()).fetch_all(&self.pool).await.map_err(unreadable)?;
-        let all = rows.iter().map(|row| revocation(row).map_err(unreadable)?.revocation());
-        Ok(Some(Revocations { version, all: all.collect::<Result<_, _>>()? }))
+        let rows = sqlx::query_as(ALL).bind(now.as_millis()).fetch_all(&self.pool).await.map_err(unreadable)?;
+        Ok(Some(Revocations { version, all: rows.into_iter().map(revocation).collect::<Result<_, _>>()? }))
     }
 
     async fn add(&self, revocation: Revocation, max: u32) -> Result<(), ControlError> {
@@ -80,31 +77,6 @@ impl PgControl {
     }
 }
 
-fn revocation(row: &PgRow) -> Result<Row, sqlx::Error> {
-    Ok(Row {
-        id: row.try_get(0)?,
-        at: row.try_get(1)?,
-        ends: row.try_get(2)?,
-        by: row.try_get(3)?,
-        player: row.try_get(4)?,
-        until: row.try_get(5)?,
-        token: row.try_get(6)?,
-    })
-}
-
-fn audit_line(row: &PgRow) -> Result<AuditLine, sqlx::Error> {
-    Ok(AuditLine {
-        id: row.try_get(0)?,
-        at: Timestamp::from_millis(row.try_get(1)?),
-        node: row.try_get(2)?,
-        who: row.try_get(3)?,
-        role: row.try_get(4)?,
-        action: row.try_get(5)?,
-        target: row.try_get(6)?,
-        outcome: row.try_get(7)?,
-    })
-}
-
 /// What the database says may quote what was asked, so only the kind of trouble is told on.
 fn refused(err: sqlx::Error) -> ControlError {
     ControlError::Unavailable(line::trouble(&err).text().to_owned())
@@ -112,16 +84,6 @@ fn refused(err: sqlx::Error) -> ControlError {
 
 fn unreadable(err: sqlx::Error) -> ReadError {
     ReadError::Unavailable(line::trouble(&err).text().to_owned())
-}
-
-async fn written<T>(write: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
-    let late = |_| Err(ControlError::Unavailable("no answer in time".to_owned()));
-    tokio::time::timeout(DEADLINE, write).await.unwrap_or_else(late)
-}
-
-async fn in_time<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
-    let late = |_| Err(ReadError::Unavailable("no answer in time".to_owned()));
-    tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(late)
 }
 
 impl Control for PgControl {
@@ -154,10 +116,10 @@ impl Control for PgControl {
     }
 
     fn audit(&self, before: Option<String>, limit: u32) -> BoxFuture<'_, Result<Vec<AuditLine>, ReadError>> {
-        let query = sqlx::query(AUDIT).bind(before).bind(i64::from(limit));
+        let query = sqlx::query_as(AUDIT).bind(before).bind(i64::from(limit));
         let read = async {
             let rows = query.fetch_all(&self.pool).await.map_err(unreadable)?;
-            rows.iter().map(|row| audit_line(row).map_err(unreadable)).collect()
+            Ok(rows.into_iter().map(audit_line).collect())
         };
         in_time(read).boxed()
     }

@@ -3,16 +3,14 @@
 //! It takes SQLite's lock for as long as one commit; the writer waits that out, as it does for a checkpoint.
 
 use crate::persist::ReadError;
-use crate::persist::control::{AuditLine, Control, ControlError, Revocation, Revocations, Row};
+use crate::persist::control::{
+    AuditLine, Control, ControlError, DEADLINE, Revocation, Revocations, audit_line, in_time, revocation, written,
+};
 use crate::units::Timestamp;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
-use sqlx::{Pool, Row as _, Sqlite};
-use std::time::Duration;
-
-/// Longest wait for the connection, and then for an answer.
-const DEADLINE: Duration = Duration::from_secs(3);
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Pool, Sqlite};
 
 const VERSION: &str = "SELECT value FROM meta WHERE key = 'revocations'";
 const ALL: &str = "SELECT id, at, ends, who, player, until, token FROM revocation WHERE ends > ?";
@@ -79,35 +77,9 @@ impl SqliteControl {
         if known == Some(version) {
             return Ok(None);
         }
-        let rows = sqlx::query(ALL).bind(now.as_millis()).fetch_all(&self.pool).await.map_err(unreadable)?;
-        let all = rows.iter().map(|row| revocation(row).map_err(unreadable)?.revocation());
-        Ok(Some(Revocations { version, all: all.collect::<Result<_, _>>()? }))
+        let rows = sqlx::query_as(ALL).bind(now.as_millis()).fetch_all(&self.pool).await.map_err(unreadable)?;
+        Ok(Some(Revocations { version, all: rows.into_iter().map(revocation).collect::<Result<_, _>>()? }))
     }
-}
-
-fn revocation(row: &SqliteRow) -> Result<Row, sqlx::Error> {
-    Ok(Row {
-        id: row.try_get(0)?,
-        at: row.try_get(1)?,
-        ends: row.try_get(2)?,
-        by: row.try_get(3)?,
-        player: row.try_get(4)?,
-        until: row.try_get(5)?,
-        token: row.try_get(6)?,
-    })
-}
-
-fn line(row: &SqliteRow) -> Result<AuditLine, sqlx::Error> {
-    Ok(AuditLine {
-        id: row.try_get(0)?,
-        at: Timestamp::from_millis(row.try_get(1)?),
-        node: row.try_get(2)?,
-        who: row.try_get(3)?,
-        role: row.try_get(4)?,
-        action: row.try_get(5)?,
-        target: row.try_get(6)?,
-        outcome: row.try_get(7)?,
-    })
 }
 
 fn refused(err: sqlx::Error) -> ControlError {
@@ -116,16 +88,6 @@ fn refused(err: sqlx::Error) -> ControlError {
 
 fn unreadable(err: sqlx::Error) -> ReadError {
     ReadError::Unavailable(err.to_string())
-}
-
-async fn written<T>(write: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
-    let late = |_| Err(ControlError::Unavailable("no answer in time".to_owned()));
-    tokio::time::timeout(DEADLINE, write).await.unwrap_or_else(late)
-}
-
-async fn in_time<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
-    let late = |_| Err(ReadError::Unavailable("no answer in time".to_owned()));
-    tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(late)
 }
 
 impl Control for SqliteControl {
@@ -161,8 +123,9 @@ impl Control for SqliteControl {
 
     fn audit(&self, before: Option<String>, limit: u32) -> BoxFuture<'_, Result<Vec<AuditLine>, ReadError>> {
         let read = async move {
-            let rows = sqlx::query(AUDIT).bind(before).bind(limit).fetch_all(&self.pool).await.map_err(unreadable)?;
-            rows.iter().map(|row| line(row).map_err(unreadable)).collect()
+            let rows =
+                sqlx::query_as(AUDIT).bind(before).bind(limit).fetch_all(&self.pool).await.map_err(unreadable)?;
+            Ok(rows.into_iter().map(audit_line).collect())
         };
         in_time(read).boxed()
     }
