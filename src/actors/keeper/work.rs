@@ -87,33 +87,30 @@ async fn take_in(shelf: &Shelf, mut claims: Vec<Claim>) -> Vec<(Shard, u64)> {
     let mut taken = Vec::with_capacity(claims.len());
     while !claims.is_empty() {
         let some: Vec<Claim> = claims.drain(..claims.len().min(TOGETHER)).collect();
-        match shelf.estates(&some).await {
-            Ok(estates) => {
-                for (claim, estate) in some.into_iter().zip(estates) {
-                    match shelf.adopt(&claim, estate).await {
-                        Ok(_) => {
-                            let node = Some(shelf.node.router.me().clone());
-                            let ours = Ownership { shard: claim.shard, node, epoch: claim.epoch };
-                            shelf.node.tell_peers(&Note::Owners(vec![ours]));
-                            taken.push(claim);
-                        }
-                        Err(err) => give_back(shelf, &[claim.shard], &err).await,
-                    }
-                }
-            }
+        let estates = match shelf.estates(&some).await {
+            Ok(estates) => estates,
             Err(err) => {
                 let shards: Vec<Shard> = some.iter().map(|claim| claim.shard).collect();
                 give_back(shelf, &shards, &err).await;
+                continue;
             }
+        };
+        for (claim, estate) in some.into_iter().zip(estates) {
+            if let Err(err) = shelf.adopt(&claim, estate).await {
+                give_back(shelf, &[claim.shard], &err).await;
+                continue;
+            }
+            let node = Some(shelf.node.router.me().clone());
+            shelf.node.tell_peers(&Note::Owners(vec![Ownership { shard: claim.shard, node, epoch: claim.epoch }]));
+            taken.push(claim);
         }
     }
-    let claims = taken;
-    let held = claims.iter().map(|claim| (claim.shard, claim.epoch)).collect();
+    let held = taken.iter().map(|claim| (claim.shard, claim.epoch)).collect();
     let (showing, stop) = (shelf.clone(), shelf.node.stop.clone());
     let under_way = shelf.node.overview.show();
     shelf.node.tasks.spawn(async move {
         let show = async {
-            for claim in &claims {
+            for claim in &taken {
                 showing.show(claim).await;
             }
         };

@@ -161,18 +161,17 @@ impl Reader {
             }
             Ok(left)
         };
-        let (mut left, wakes) = (in_time(read).await?, self.wakes(shards).await?);
-        let mut estates: Vec<Estate> = Vec::with_capacity(shards.len());
-        for shard in shards.iter().copied() {
+        let mut left = in_time(read).await?;
+        let mut wakes: HashMap<Shard, Vec<(EntityId, Timestamp)>> = HashMap::new();
+        for wake in self.wakes(shards).await? {
+            wakes.entry(Shard::of(&wake.0)).or_default().push(wake);
+        }
+        let estate = |&shard| {
             let undelivered = left.remove(&shard).unwrap_or_else(|| Some(Vec::new()));
             let undelivered = undelivered.filter(|entries| entries.len() < ESTATE_ENTRIES as usize);
-            estates.push(Estate { shard, undelivered, wakes: Vec::new() });
-        }
-        for wake in wakes {
-            let of = Shard::of(&wake.0);
-            estates.iter_mut().filter(|estate| estate.shard == of).for_each(|estate| estate.wakes.push(wake.clone()));
-        }
-        Ok(estates)
+            Estate { shard, undelivered, wakes: wakes.remove(&shard).unwrap_or_default() }
+        };
+        Ok(shards.iter().map(estate).collect())
     }
 
     /// Who of these shards wants to be woken, and when.
