@@ -2,7 +2,7 @@
 //!
 //! Reading order: `wire` and `phone` (one client), `drive` (a client at work), `crew` (many), `target` and `server`
 //! (what is loaded), `machine` and `tally` (what is measured), then the scenarios and the `report`. `journal` stands
-//! alone: it drives no server but the journal itself.
+//! alone: it drives no server but the journal itself. `record` is what a long run leaves behind for pictures and comparisons.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
 
@@ -18,6 +18,9 @@ mod journal;
 mod machine;
 mod phone;
 mod quest;
+#[cfg_attr(not(test), expect(dead_code, reason = "what fills records and what shows them are built on this"))]
+#[expect(unused_imports, reason = "what fills records and what shows them are built on this")]
+mod record;
 mod report;
 mod server;
 mod stroll;
