@@ -2,12 +2,14 @@
 //!
 //! Reading order: `wire` and `phone` (one client), `drive` (a client at work), `crew` (many), `target` and `server`
 //! (what is loaded), `machine` and `tally` (what is measured), then the scenarios and the `report`. `journal` stands
-//! alone: it drives no server but the journal itself. `record` is what a long run leaves behind for pictures and comparisons.
+//! alone: it drives no server but the journal itself. `record` is what a long run leaves behind, `compare` and `page` show
+//! it; `live` shows it as it goes.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
 
 mod awards;
 mod cluster;
+mod compare;
 mod crew;
 mod drive;
 mod edge;
@@ -15,18 +17,22 @@ mod fault;
 mod fixes;
 mod idle;
 mod journal;
+mod live;
 mod machine;
+mod page;
 mod phone;
 mod quest;
-#[cfg_attr(not(test), expect(dead_code, reason = "what fills records and what shows them are built on this"))]
-#[expect(unused_imports, reason = "what fills records and what shows them are built on this")]
+#[cfg_attr(not(test), expect(dead_code, reason = "what fills records is built on this"))]
 mod record;
+mod replay;
 mod report;
 mod server;
+mod show;
 mod stroll;
 mod tally;
 mod target;
 mod wire;
+mod words;
 
 use clap::{Parser, Subcommand};
 use fault::Fault;
@@ -71,6 +77,8 @@ enum Scenario {
         #[arg(long, default_value_t = quest::PLACES_MAX)]
         places: u32,
     },
+    #[command(flatten)]
+    Show(show::Show),
     /// Serve, as the server that is measured
     #[command(hide = true)]
     Server {
@@ -105,6 +113,10 @@ async fn main() -> ExitCode {
             print!("{}", quest::of_places(*places));
             ExitCode::SUCCESS
         }
+        Scenario::Show(show) => match show::run(show).await {
+            Ok(is_whole) => ExitCode::from(u8::from(!is_whole)),
+            Err(err) => failed(&*err),
+        },
         scenario => match measure(scenario, args.seed).await {
             Ok(report) => {
                 print!("{}", if args.json { report.json() + "\n" } else { report.table() });
@@ -129,7 +141,7 @@ async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
         Scenario::Awards(args) => awards::run(args, &machine, seed).await,
         Scenario::Journal(args) => journal::run(args, &machine, seed).await,
         Scenario::Cluster(args) => cluster::run(args, &machine, seed).await,
-        Scenario::Quest { .. } | Scenario::Server { .. } | Scenario::Member { .. } => {
+        Scenario::Quest { .. } | Scenario::Show(_) | Scenario::Server { .. } | Scenario::Member { .. } => {
             Err(Fault::Settings("nothing to measure".to_owned()))
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! Reading order: this file, `timeline` (second by second), `latency`, `map`, `hardware`, `file`.
 
-mod file;
+pub mod file;
 mod hardware;
 mod latency;
 mod map;
@@ -15,7 +15,7 @@ mod map;
 pub mod samples;
 mod timeline;
 
-pub use file::{FILE_NAME, RecordError, begun_now};
+pub use file::{FILE_NAME, RecordError};
 pub use hardware::Hardware;
 pub use latency::Latency;
 pub use map::{Cell, Map, MapError, Place};

@@ -94,6 +94,27 @@ pub fn full(seconds: u32) -> Record {
     }
 }
 
+/// The same run, with all latencies longer by a factor, an hour before.
+pub fn slowed(seconds: u32, factor: f64) -> Record {
+    let mut run = full(seconds);
+    let longer = |point: &Second| Second {
+        p50_ms: point.p50_ms.map(|ms| ms * factor),
+        p99_ms: point.p99_ms.map(|ms| ms * factor),
+        p999_ms: point.p999_ms.map(|ms| ms * factor),
+        server_rss_mb: point.server_rss_mb.map(|mb| mb * factor),
+        ..point.clone()
+    };
+    run.seconds = run.seconds.points().iter().map(longer).collect();
+    run.latencies = BTreeMap::from([
+        (measure::FIX_ACK.to_owned(), latency(900.0 * factor, 20_000)),
+        (measure::FIX_TO_NOTICE.to_owned(), latency(5_200.0 * factor, 4_000)),
+        (measure::CONNECT.to_owned(), latency(2_500.0 * factor, 2_000)),
+    ]);
+    run.begun = "2026-11-29T17:00:00Z".to_owned();
+    run.commit = "0b9f48100".to_owned();
+    run
+}
+
 fn second(t: u32, seconds: u32, faults: &[f64]) -> Second {
     let (at, length) = (f64::from(t), f64::from(seconds.max(1)));
     let wave = (at * 0.7).sin() + (at * 0.23).cos();
