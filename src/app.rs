@@ -136,7 +136,7 @@ pub async fn start_member(
     let port = Port::open(listen)?;
     let protocols = Protocols { max: faults::newest_protocol(PROTOCOLS.max), ..PROTOCOLS };
     let identity = Identity { name: name.clone(), address, protocols };
-    let (journal, members) = place.open_member(identity, clock.clone()).await?;
+    let (journal, members) = place.open_member(identity, keys::fingerprint(secret), clock.clone()).await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
     let me = Me { cluster: journal.id().to_owned(), node: members.me().clone(), name: name.clone(), protocols };

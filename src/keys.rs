@@ -29,6 +29,13 @@ pub fn cookie_secret(secret: &Secret) -> Secret {
     Secret::new(mac.finalize().into_bytes().to_vec())
 }
 
+/// By what nodes of a cluster see that they have the same secret, which it does not tell: 64 bits, in hex digits.
+pub fn fingerprint(secret: &Secret) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose()).expect("HMAC takes a key of any length");
+    mac.update(b"cluster/fingerprint");
+    mac.finalize().into_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The code that hangs at a scan step: HMAC-SHA-256 of quest and step under the server's secret, shortened.
 pub fn scan_code(secret: &Secret, quest: &QuestId, step: &StepId) -> String {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose()).expect("HMAC takes a key of any length");
@@ -49,5 +56,7 @@ mod tests {
         assert_ne!(scan_code(&secret, &quest, &a), scan_code(&secret, &quest, &b));
         assert_ne!(scan_code(&secret, &quest, &a), scan_code(&Secret::new([2; 32]), &quest, &a));
         assert_ne!(cookie_secret(&secret), cookie_secret(&Secret::new([2; 32])));
+        assert_eq!(fingerprint(&secret), fingerprint(&Secret::new([1; 32])));
+        assert_ne!(fingerprint(&secret), fingerprint(&Secret::new([2; 32])));
     }
 }

@@ -64,12 +64,14 @@ impl Place {
     pub async fn open_member(
         &self,
         identity: Identity,
+        fingerprint: String,
         clock: Clock,
     ) -> Result<(Arc<dyn Journal>, Arc<dyn Members>), OpenError> {
         match self {
             Self::Folder(dir) => Err(OpenError::Alone { dir: dir.clone() }),
             Self::Database(url) => {
-                let options = postgres::Options { member: Some(identity), clock, ..postgres::Options::default() };
+                let member = Some(identity);
+                let options = postgres::Options { member, fingerprint, clock, ..postgres::Options::default() };
                 let journal = postgres::PostgresJournal::open(url, options).await?;
                 let members = journal.members().expect("it was opened as a member");
                 Ok((Arc::new(journal), members))

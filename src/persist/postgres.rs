@@ -56,13 +56,16 @@ pub struct Options {
     pub seize: bool,
     /// Who this node is in a cluster; `None`: a single one, which no other node may join.
     pub member: Option<Identity>,
+    /// The fingerprint of a secret that all nodes of a cluster must have alike.
+    pub fingerprint: String,
     /// The clock of a node of a cluster. If it is a steered one, it is held to the database's.
     pub clock: Clock,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(5), seize: false, member: None, clock: Clock::system() }
+        let (deadline, fingerprint) = (Duration::from_secs(5), String::new());
+        Self { deadline, seize: false, member: None, fingerprint, clock: Clock::system() }
     }
 }
 
@@ -105,7 +108,8 @@ impl PostgresJournal {
                 tasks.spawn(Arc::clone(taken).run(connect.clone(), Some(conn), stop.clone()));
             }
             Some(identity) => {
-                let joined = Membership::join(&address, conn, NodeId::new(&node), identity, options.clock).await?;
+                let (node, key) = (NodeId::new(&node), options.fingerprint);
+                let joined = Membership::join(&address, conn, node, identity, &key, options.clock).await?;
                 tasks.spawn(Arc::clone(membership.insert(joined)).run(stop.clone()));
             }
         }

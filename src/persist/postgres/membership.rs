@@ -82,22 +82,32 @@ impl std::fmt::Debug for Membership {
 }
 
 impl Membership {
-    /// Joins with a first look, as soon as no other living node bears the name.
+    /// Joins with a first look, as soon as no other living node bears the name, if the others have the same key.
     pub(super) async fn join(
         address: &Address,
         mut conn: PgConnection,
         me: NodeId,
         identity: Identity,
+        fingerprint: &str,
         clock: Clock,
     ) -> Result<Arc<Self>, OpenError> {
         let fault = |err: sqlx::Error| address.fault(&err);
+        let differs = || OpenError::KeyDiffers { at: address.at.clone() };
         sqlx::query(sql::LEASES_SWEEP).execute(&mut conn).await.map_err(fault)?;
+        if !key_is(&mut conn, fingerprint).await.map_err(fault)? {
+            return Err(differs());
+        }
         let begun = Instant::now();
         while !enter(&mut conn, &me, &identity).await.map_err(fault)? {
             if begun.elapsed() >= NAME {
                 return Err(OpenError::NameTaken { at: address.at.clone(), name: identity.name });
             }
             tokio::time::sleep(NAME_LOOK).await;
+        }
+        // Another with another key may have begun at the same time, when nobody lived.
+        if !key_is(&mut conn, fingerprint).await.map_err(fault)? {
+            sqlx::query(sql::BURY).bind(me.as_str()).execute(&mut conn).await.map_err(fault)?;
+            return Err(differs());
         }
         let nothing = View { me: me.clone(), members: BTreeMap::new(), owners: Vec::new(), quests: 0 };
         let membership = Self {
@@ -233,6 +243,11 @@ async fn enter(conn: &mut PgConnection, me: &NodeId, identity: &Identity) -> Res
     let join = sqlx::query(sql::JOIN).bind(me.as_str()).bind(TTL.as_secs_f64()).bind(name).bind(address);
     let join = join.bind(i32::from(protocols.min)).bind(i32::from(protocols.max));
     Ok(join.execute(conn).await?.rows_affected() == 1)
+}
+
+/// Whether the cluster's key has this fingerprint, or may have it from now on.
+async fn key_is(conn: &mut PgConnection, fingerprint: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(sql::KEY_IS).bind(fingerprint).fetch_one(conn).await
 }
 
 /// A living member of [`sql::BEAT`]'s answer.

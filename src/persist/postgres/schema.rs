@@ -87,6 +87,16 @@ pub enum OpenError {
         /// The name.
         name: String,
     },
+    /// The others have another key in their data folders.
+    #[error(
+        "the living nodes of the cluster in {at} have another auth.key in their data folders, so their consoles and the \
+         codes at scan steps would not be this node's; copy the file from one of them. If it is the others' that shall \
+         go, stop them all first"
+    )]
+    KeyDiffers {
+        /// Where.
+        at: String,
+    },
     /// A migration failed.
     #[error("the journal in {at} cannot be migrated: {reason}")]
     Migration {

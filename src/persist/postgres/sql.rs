@@ -118,6 +118,10 @@ pub(super) const LEASE_END: &str = "DELETE FROM node WHERE node = $1";
 // Of membership.
 /// A name becomes free when who bore it is gone (1 name).
 pub(super) const NAME_FREE: &str = "DELETE FROM node WHERE name = $1 AND until <= now()";
+/// Whether a key of this fingerprint (1) is the cluster's; if nobody lives in it, it is from now on.
+pub(super) const KEY_IS: &str = "INSERT INTO meta (key, value) VALUES ('data_key', $1) ON CONFLICT (key) DO UPDATE \
+     SET value = CASE WHEN EXISTS (SELECT 1 FROM node WHERE until > now()) THEN meta.value ELSE excluded.value END \
+     RETURNING value = $1";
 /// Joins, unless the name is another's (1 who, 2 seconds, 3 name, 4 address, 5 and 6 protocols).
 pub(super) const JOIN: &str = "INSERT INTO node (node, until, name, address, protocol_min, protocol_max) \
      VALUES ($1, now() + make_interval(secs => $2), $3, $4, $5, $6) ON CONFLICT DO NOTHING";

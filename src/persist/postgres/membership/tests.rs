@@ -106,14 +106,18 @@ async fn a_single_node_is_no_member_and_keeps_its_shards() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_opens_members_of_databases_only() {
     let folder = Place::new(std::path::Path::new("no-such-folder"), None);
-    let refused = folder.open_member(identity("ada"), Clock::system()).await.expect_err("it is one process's own");
+    let refused = folder
+        .open_member(identity("ada"), String::new(), Clock::system())
+        .await
+        .expect_err("it is one process's own");
     assert!(
         refused.to_string().contains("Postgres") && !std::path::Path::new("no-such-folder").exists(),
         "{refused}"
     );
     let (url, _) = database().await;
     let place = Place::new(std::path::Path::new("no-such-folder"), Some(&url));
-    let (journal, members) = place.open_member(identity("ada"), Clock::system()).await.expect("migrated");
+    let (journal, members) =
+        place.open_member(identity("ada"), String::new(), Clock::system()).await.expect("migrated");
     assert_eq!(members.me().as_str().len(), 16);
     journal.claim_free(Shard::all().collect()).await.expect("free");
     journal.append(append(&player("ada"), 1)).await.expect("it is ours");
@@ -129,6 +133,28 @@ async fn of_two_that_join_at_once_under_a_name_one_waits() {
     let joined = both.iter().filter(|one| one.is_ok()).count();
     let refused = both.iter().filter(|one| matches!(one, Err(OpenError::NameTaken { name, .. }) if name == "ada"));
     assert_eq!((joined, refused.count()), (1, 1), "{both:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_have_the_same_key_and_it_changes_when_all_are_stopped() {
+    let (url, mut conn) = database().await;
+    let open = |name: &str, key: &str| {
+        let (member, fingerprint) = (Some(identity(name)), key.to_owned());
+        PostgresJournal::open(&url, Options { member, fingerprint, ..Options::default() })
+    };
+    let ada = open("ada", "old").await.expect("the first");
+    let bob = open("bob", "old").await.expect("it has the same");
+    let refused = open("eve", "new").await.expect_err("another");
+    assert!(matches!(refused, OpenError::KeyDiffers { .. }) && refused.to_string().contains("copy the file"));
+    let sql = "SELECT count(*) FROM node WHERE name = 'eve'";
+    let seen: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.expect("a valid statement");
+    assert_eq!(seen, 0, "nobody has seen her");
+    ada.close().await;
+    assert!(open("ada", "new").await.is_err(), "bob lives");
+    bob.close().await;
+    let both = join_all(["ada", "bob"].map(|name| open(name, "new"))).await;
+    assert!(both.iter().all(Result::is_ok), "{both:?}");
+    assert!(open("eve", "old").await.is_err(), "the key is the new one");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
