@@ -10,10 +10,14 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::error;
 
-/// A pause before a failed shard is started anew, so that a lasting fault does not spin.
-const RESTART_AFTER: Duration = Duration::from_millis(200);
+/// The first and the longest pause before a failed shard is started anew: each is twice the one before, so that a lasting
+/// fault neither spins nor fills the log, and a shard is never given up.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// A shard that ran for so long is well again.
+const WELL_AFTER: Duration = Duration::from_secs(60);
 
 /// The actor's behaviour.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct SupervisorState {
     shards: Arc<Shards>,
     sleeping: BTreeMap<Shard, ShardArguments>,
     running: HashMap<ActorId, ShardArguments>,
+    /// The last failure of each shard that has failed here, and the pause after it; as many as there are shards.
+    failed: BTreeMap<Shard, (Instant, Duration)>,
 }
 
 impl SupervisorState {
@@ -38,6 +44,17 @@ impl SupervisorState {
         self.running.insert(actor.get_id(), arguments);
         self.shards.enter(shard, actor);
         Ok(())
+    }
+
+    /// Notes a failure; how long to wait before the next start.
+    fn pause(&mut self, shard: Shard) -> Duration {
+        let now = Instant::now();
+        let pause = match self.failed.get(&shard) {
+            Some((last, pause)) if now - *last < *pause + WELL_AFTER => PAUSES.1.min(*pause * 2),
+            _ => PAUSES.0,
+        };
+        self.failed.insert(shard, (now, pause));
+        pause
     }
 
     async fn add(
@@ -75,7 +92,7 @@ impl Actor for Supervisor {
         shards: Arc<Shards>,
     ) -> Result<SupervisorState, ActorProcessingErr> {
         shards.supervised_by(myself);
-        Ok(SupervisorState { shards, sleeping: BTreeMap::new(), running: HashMap::new() })
+        Ok(SupervisorState { shards, sleeping: BTreeMap::new(), running: HashMap::new(), failed: BTreeMap::new() })
     }
 
     async fn handle(
@@ -118,9 +135,35 @@ impl Actor for Supervisor {
         if let SupervisionEvent::ActorFailed(cell, err) = event
             && let Some(arguments) = state.running.remove(&cell.get_id())
         {
-            error!(shard = arguments.shard.number(), %err, "a shard's actor has failed; it is started anew");
-            myself.send_after(RESTART_AFTER, || SupervisorMessage::Restart(Box::new(arguments)));
+            let (shard, pause) = (arguments.shard.number(), state.pause(arguments.shard));
+            error!(shard, ?pause, %err, "a shard's actor has failed; it is started anew after the pause");
+            myself.send_after(pause, || SupervisorMessage::Restart(Box::new(arguments)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_bound_and_begin_anew_after_a_minute_of_health() {
+        let mut state = SupervisorState {
+            shards: Arc::new(Shards::new(Arc::default())),
+            sleeping: BTreeMap::new(),
+            running: HashMap::new(),
+            failed: BTreeMap::new(),
+        };
+        let shard = Shard::all().next().expect("there are 256");
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            let pause = state.pause(shard);
+            tokio::time::advance(pause).await;
+            pauses.push(pause.as_millis());
+        }
+        assert_eq!(pauses, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
+        tokio::time::advance(WELL_AFTER).await;
+        assert_eq!(state.pause(shard), PAUSES.0);
     }
 }
