@@ -16,13 +16,13 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// From and to nodes that listen for others on these ports, to services that listen on those.
-    pub(crate) fn lay(nodes: &[(&'static str, u16)], postgres: u16, redis: u16) -> Self {
+    /// From and to nodes that listen for others on these ports, to a database, and to Redis where each node speaks to it.
+    pub(crate) fn lay(nodes: &[(&'static str, u16)], postgres: u16, redis: impl Fn(&str) -> u16) -> Self {
         let callers = Callers::default();
         let proxy = |port| Proxy::start(port, &callers).expect("one of a hundred ports is free");
-        let to = |service: u16| nodes.iter().map(|(name, _)| (*name, proxy(service))).collect();
         let links = nodes.iter().map(|(name, port)| (*name, proxy(*port))).collect();
-        let (postgres, redis) = (to(postgres), to(redis));
+        let postgres = nodes.iter().map(|(name, _)| (*name, proxy(postgres))).collect();
+        let redis = nodes.iter().map(|(name, _)| (*name, proxy(redis(name)))).collect();
         Self { callers, links, postgres, redis }
     }
 

@@ -30,6 +30,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What the quest is: awards in seconds, and limited rewards.
 const QUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/quests/sprint.yaml");
 
+/// The node that speaks TLS to Redis; the others do not.
+const PRIVATE: &str = "c";
+/// Its authority, in the folder of the cluster.
+const REDIS_CA: &str = "redis.pem";
+
 /// Who owns each shard, if that node lives.
 pub(crate) type Owners = BTreeMap<u16, String>;
 
@@ -50,6 +55,12 @@ struct Node {
     child: Option<Child>,
 }
 
+/// Where a node speaks to Redis, and how it says so.
+fn redis_of(redis: &Redis, name: &str) -> (u16, String) {
+    let tls = redis.tls_port().zip(redis.tls_url());
+    tls.filter(|_| name == PRIVATE).unwrap_or_else(|| (redis.port(), redis.url()))
+}
+
 impl Cluster {
     /// Starts it, and waits until each node has its share.
     pub(crate) async fn start<const N: usize>(names: [&'static str; N]) -> Self {
@@ -58,7 +69,11 @@ impl Cluster {
         fs::create_dir_all(&folder).expect("the target's folder for tests can be written");
         let postgres = spawn_blocking(Postgres::start).await.expect("no panic").expect("a private server");
         let url = postgres.create_database().expect("a fresh database");
-        let redis = spawn_blocking(Redis::start).await.expect("no panic").expect("a private server");
+        let tls = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let (pem, key) = (tls.cert.pem(), tls.signing_key.serialize_pem());
+        fs::write(folder.join(REDIS_CA), &pem).expect("the folder can be written");
+        let redis = spawn_blocking(move || Redis::start_tls(&pem, &key)).await.expect("no panic");
+        let redis = redis.expect("a private server");
         let now = Clock::system().now();
         certificates::make(&folder.join("certificates"), &names, false, now).expect("a fresh folder");
         fs::write(folder.join("auth.key"), format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()))
@@ -68,7 +83,7 @@ impl Cluster {
         let node = |name| (name, Node { http: port(), links: port(), child: None });
         let nodes: BTreeMap<&'static str, Node> = names.into_iter().map(node).collect();
         let links: Vec<_> = nodes.iter().map(|(name, node)| (*name, node.links)).collect();
-        let lines = Lines::lay(&links, postgres.port(), redis.port());
+        let lines = Lines::lay(&links, postgres.port(), |name| redis_of(&redis, name).0);
         let front = Front::open(nodes.values().map(|node| node.http)).await;
         let ground = Ground::new(front, secret, &folder);
         let (postgres, redis) = (Arc::new(postgres), Arc::new(redis));
@@ -93,6 +108,8 @@ impl Cluster {
         let data = self.folder.join(name).to_string_lossy().into_owned();
         let (ca, cert, key) = (file("ca.pem".into()), file(format!("{name}.pem")), file(format!("{name}.key")));
         let auth = self.folder.join("auth.key").to_string_lossy().into_owned();
+        fs::create_dir_all(&data).expect("the folder can be written");
+        fs::copy(&auth, Path::new(&data).join("auth.key")).expect("it can be read");
         let node = self.nodes.get_mut(name).expect("a node of ours");
         let (http, links) = (format!("127.0.0.1:{}", node.http), format!("127.0.0.1:{}", node.links));
         let advertise = format!("127.0.0.1:{}", self.lines.link_port(name));
@@ -100,7 +117,8 @@ impl Cluster {
             url.replace(&format!("127.0.0.1:{direct}"), &format!("127.0.0.1:{line}"))
         };
         let postgres = over(&self.url, self.postgres.port(), self.lines.postgres_port(name));
-        let redis = over(&self.redis.url(), self.redis.port(), self.lines.redis_port(name));
+        let (port, url) = redis_of(&self.redis, name);
+        let redis = over(&url, port, self.lines.redis_port(name));
         let log = || File::options().create(true).append(true).open(self.folder.join(format!("{name}.log")));
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["serve", "--listen", &http, "--data", &data, "--hs256-secret-file", &auth]);
@@ -116,6 +134,8 @@ impl Cluster {
         ]);
         command.args(["--cluster-advertise", &advertise, "--cluster-ca-file", &ca]);
         command.args(["--cluster-cert-file", &cert, "--cluster-key-file", &key, "--quest", QUEST]);
+        // The authority of its Redis, for the system knows it not.
+        command.env("SSL_CERT_FILE", self.folder.join(REDIS_CA));
         command.stdin(Stdio::null()).stdout(log().expect("writable")).stderr(log().expect("writable"));
         // In a single round shards need not stay where they are for as long as they do for people: tests would wait.
         let hold = (rounds() == 1).then_some("hold:3");

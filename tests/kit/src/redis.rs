@@ -25,6 +25,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub struct Redis {
     folder: PathBuf,
     port: u16,
+    /// Where it speaks TLS, if it does.
+    tls_port: Option<u16>,
     password: String,
     /// The server as our child; `None` after [`Self::kill`].
     child: Mutex<Option<Child>>,
@@ -34,11 +36,21 @@ pub struct Redis {
 impl Redis {
     /// Starts one.
     pub fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts one that speaks TLS too, on a port of its own, with a certificate and its key in PEM.
+    pub fn start_tls(certificate: &str, key: &str) -> Result<Self> {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(tls: Option<(&str, &str)>) -> Result<Self> {
         let folder = folder::fresh("redis")?;
         let watcher = Watcher::over(&folder)?;
         let (port, password) = (port::free()?, folder::random_hex(16)?);
-        let server = Self { folder, port, password, child: Mutex::default(), _watcher: watcher };
-        server.configure()?;
+        let tls_port = tls.map(|_| port::free()).transpose()?;
+        let server = Self { folder, port, tls_port, password, child: Mutex::default(), _watcher: watcher };
+        server.configure(tls)?;
         server.restart()?;
         Ok(server)
     }
@@ -51,6 +63,16 @@ impl Redis {
     /// Its TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it speaks TLS, with the password; `None`: it does not.
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_port.map(|port| format!("rediss://:{}@127.0.0.1:{port}", self.password))
+    }
+
+    /// Its TCP port for TLS on 127.0.0.1.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// `kill -9`; all that it held is gone. [`Self::restart`] starts it again.
@@ -111,8 +133,13 @@ impl Redis {
     }
 
     /// In a file, where no list of processes shows the password.
-    fn configure(&self) -> Result<()> {
-        let lines = [
+    fn configure(&self, tls: Option<(&str, &str)>) -> Result<()> {
+        let private = |name: &str, text: &str| {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.folder.join(name));
+            file.and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(Trouble::of("the server's configuration"))
+        };
+        let mut lines = vec![
             format!("port {}", self.port),
             format!("requirepass {}", self.password),
             format!("dir {}", self.folder.display()),
@@ -121,9 +148,13 @@ impl Redis {
             "save \"\"".to_owned(),
             "appendonly no".to_owned(),
         ];
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.folder.join("redis.conf"));
-        let written = file.and_then(|mut file| file.write_all(lines.join("\n").as_bytes()));
-        written.map_err(Trouble::of("the server's configuration"))
+        if let (Some((certificate, key)), Some(port)) = (tls, self.tls_port) {
+            private("tls.pem", certificate)?;
+            private("tls.key", key)?;
+            let files = "tls-cert-file tls.pem\ntls-key-file tls.key\ntls-ca-cert-file tls.pem\ntls-auth-clients no";
+            lines.push(format!("tls-port {port}\n{files}"));
+        }
+        private("redis.conf", &lines.join("\n"))
     }
 
     fn spawn(&self) -> Result<Child> {
