@@ -13,7 +13,8 @@ use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::operator::{self, ParkedEverywhere, Unparked};
 use crate::actors::posted::Posted;
-use crate::actors::session::{SessionActor, SessionArguments};
+use crate::actors::session::SessionArguments;
+use crate::actors::session_ref::SessionRef;
 use crate::actors::survey::{self, Looker};
 pub use crate::cluster::link::Device;
 use crate::cluster::link::{SessionKey, SessionQuestion};
@@ -29,7 +30,6 @@ use crate::quest::guidance::Guidance;
 use crate::quest::refusal::Refusal;
 use crate::quest::view;
 use arc_swap::ArcSwap;
-use ractor::{Actor, ActorRef};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct Session {
     player: PlayerId,
     number: u64,
     node: Arc<Node>,
-    actor: ActorRef<SessionMessage>,
+    actor: SessionRef,
     sink: Arc<dyn Sink>,
     guidance: Arc<ArcSwap<Guidance>>,
     credits: Arc<Semaphore>,
@@ -86,8 +86,7 @@ impl Game {
             sink: Arc::clone(&sink),
             guidance: Arc::clone(&guidance),
         };
-        let (actor, _) = Actor::spawn(None, SessionActor, arguments)
-            .await
+        let actor = SessionRef::start(arguments)
             .map_err(|_| Refusal::internal("the session did not start; connect again"))?;
         // From here on dropping the session ends its actor, whatever fails below.
         let credits = Arc::new(Semaphore::new(FIXES_IN_FLIGHT));
@@ -265,7 +264,7 @@ impl Game {
 impl Drop for Session {
     fn drop(&mut self) {
         self.node.channels.unsubscribe(&self.player, None, &self.sink);
-        self.actor.stop(None);
+        self.actor.stop();
     }
 }
 

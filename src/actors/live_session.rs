@@ -8,12 +8,12 @@ use crate::actors::contract::Wake;
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::seen;
+use crate::actors::session_ref::SessionRef;
 use crate::cluster::link::{Call, Device, NodeQuestion, Reply, SessionQuestion};
 use crate::cluster::member::NodeId;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId};
 use crate::quest::refusal::Refusal;
-use ractor::ActorRef;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -116,12 +116,7 @@ async fn ask_node(node: &Node, to: &NodeId, question: NodeQuestion, deadline: Du
     }
 }
 
-async fn ask_session(
-    node: &Node,
-    player: &PlayerId,
-    session: &ActorRef<SessionMessage>,
-    asked: Asked,
-) -> SessionAnswer {
+async fn ask_session(node: &Node, player: &PlayerId, session: &SessionRef, asked: Asked) -> SessionAnswer {
     let answered = match asked.question {
         SessionQuestion::Wake { max } => wake(session, max).await.map(SessionAnswer::Wake),
         SessionQuestion::Judge(fixes) => {
@@ -132,7 +127,7 @@ async fn ask_session(
 }
 
 /// Which circles a phone is to watch, as its session on this node knows it.
-pub async fn wake(session: &ActorRef<SessionMessage>, max: usize) -> Result<Wake, Refusal> {
+pub async fn wake(session: &SessionRef, max: usize) -> Result<Wake, Refusal> {
     let (answer, answered) = oneshot::channel();
     session.cast(SessionMessage::Wake { max, answer }).map_err(|_| ended())?;
     answered.await.map_err(|_| ended())?
@@ -141,7 +136,7 @@ pub async fn wake(session: &ActorRef<SessionMessage>, max: usize) -> Result<Wake
 async fn judge(
     node: &Node,
     player: &PlayerId,
-    session: &ActorRef<SessionMessage>,
+    session: &SessionRef,
     (seen, device): (&[crate::cluster::link::Seen], Option<Device>),
 ) -> Result<Judged, Refusal> {
     let busy = |_| Refusal::too_many_requests("too many posts of fixes at once; send yours again in a few seconds");

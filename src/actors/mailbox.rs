@@ -112,6 +112,11 @@ pub enum SessionMessage {
     Reattached(Option<Box<Attached>>),
     /// Look at the stays under way.
     Tick,
+    /// Go to sleep, unless there is something to wait for, or more has been cast than this.
+    Sleep {
+        /// How many messages had been cast.
+        casts: u64,
+    },
     /// End.
     Close(CloseReason),
 }

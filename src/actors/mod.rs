@@ -38,6 +38,7 @@ pub mod rebuild;
 pub mod reception;
 pub mod seen;
 pub mod session;
+pub mod session_ref;
 pub mod sessions;
 pub mod shard;
 pub mod shards;

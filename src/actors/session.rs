@@ -9,6 +9,7 @@ use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink, Why
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::meetings::Meetings;
 use crate::actors::node::Node;
+use crate::actors::session_ref::Berth;
 use crate::actors::tracking::Tracking;
 use crate::actors::wake::Waking;
 use crate::cluster::link::{Device, SessionKey};
@@ -29,11 +30,12 @@ use crate::units::Timestamp;
 use arc_swap::ArcSwap;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
 mod attach;
+mod life;
 mod sights;
 
 /// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
@@ -70,6 +72,8 @@ pub struct SessionArguments {
 pub struct SessionState {
     player: PlayerId,
     key: SessionKey,
+    /// Where its state is kept while it sleeps.
+    berth: Weak<Berth>,
     /// Since when it counts as its player's, as the player's entity said.
     since: Option<u64>,
     /// Whether it is about to attach anew.
@@ -100,43 +104,25 @@ pub struct SessionState {
 
 impl Actor for SessionActor {
     type Msg = SessionMessage;
-    type State = SessionState;
-    type Arguments = SessionArguments;
+    /// `None`: it sleeps, and this actor is about to end.
+    type State = Option<Box<SessionState>>;
+    type Arguments = Box<SessionState>;
 
     async fn pre_start(
         &self,
         _: ActorRef<SessionMessage>,
-        arguments: SessionArguments,
-    ) -> Result<SessionState, ActorProcessingErr> {
-        let SessionArguments { player, key, node, sink, guidance } = arguments;
-        Ok(SessionState {
-            player,
-            key,
-            since: None,
-            attaching: false,
-            tracker: Tracker::new().with_trial(node.world.trial()),
-            tracking: Tracking::new(node.clock.now()),
-            node,
-            sink,
-            guidance,
-            waking: Waking::default(),
-            told: None,
-            early: Vec::new(),
-            pending: VecDeque::new(),
-            trying: false,
-            hours_due: None,
-            skew_ms: 0,
-            armed: BTreeMap::new(),
-            measured: None,
-        })
+        state: Box<SessionState>,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(Some(state))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<SessionMessage>,
         message: SessionMessage,
-        state: &mut SessionState,
+        held: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let Some(state) = held.as_mut() else { return Ok(()) };
         match message {
             SessionMessage::Fixes { fixes, device, answer, permit } => {
                 let reply = state.judge(fixes, device).await;
@@ -186,6 +172,16 @@ impl Actor for SessionActor {
                     state.try_again(&myself);
                 }
             }
+            SessionMessage::Sleep { casts } if state.may_sleep() => {
+                if let Some(state) = held.take() {
+                    let berth = state.berth.clone();
+                    *held = Berth::take(&berth, state, casts).err();
+                }
+                if held.is_none() {
+                    myself.stop(None);
+                }
+            }
+            SessionMessage::Sleep { .. } => {}
             SessionMessage::Close(reason) => {
                 state.sink.close(reason);
                 myself.stop(None);
@@ -197,13 +193,10 @@ impl Actor for SessionActor {
     async fn post_stop(
         &self,
         _: ActorRef<SessionMessage>,
-        state: &mut SessionState,
+        state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        state.node.sessions.leave(&state.player, state.key.number);
-        state.say_ended();
-        if state.node.sessions.get(&state.player).is_none() {
-            state.node.positions.forget(&state.player);
-            Meetings::guided(&state.node, &state.player, &state.guidance.load(), &Guidance::default());
+        if let Some(state) = state {
+            state.end();
         }
         Ok(())
     }

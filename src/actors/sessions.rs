@@ -3,14 +3,22 @@
 
 use crate::actors::access::Credential;
 use crate::actors::mailbox::SessionMessage;
+use crate::actors::node::Node;
+use crate::actors::session_ref::SessionRef;
 use crate::cluster::shard::Shard;
 use crate::ids::{EntityId, PlayerId};
 use crate::quest::guidance::Guidance;
 use crate::quest::notice::Notice;
-use ractor::ActorRef;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+/// A session without a message for so long may sleep: phones that are on the way send a fix each some seconds.
+const SILENT_FOR: Duration = Duration::from_secs(60);
+/// How often silent sessions are looked for: twelve times in the minute after which they may sleep, so that those of a
+/// storm do not all fall asleep at once.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The live sessions by player.
 #[derive(Debug, Default)]
@@ -24,7 +32,7 @@ pub struct Sessions {
 #[derive(Debug, Clone)]
 struct Live {
     number: u64,
-    actor: ActorRef<SessionMessage>,
+    actor: SessionRef,
     /// In which epoch of its player's shard it is attached; 0: in none.
     epoch: Arc<AtomicU64>,
     /// By what it was let in.
@@ -42,9 +50,9 @@ impl Sessions {
         &self,
         player: &PlayerId,
         number: u64,
-        actor: ActorRef<SessionMessage>,
+        actor: SessionRef,
         credential: Credential,
-    ) -> Option<ActorRef<SessionMessage>> {
+    ) -> Option<SessionRef> {
         let live = Live { number, actor, epoch: Arc::default(), credential };
         let mut sessions = self.live.write().unwrap_or_else(PoisonError::into_inner);
         sessions.insert(player.clone(), live).map(|before| before.actor)
@@ -59,7 +67,7 @@ impl Sessions {
     }
 
     /// The sessions that were let in by such a token.
-    pub fn of(&self, such: impl Fn(&PlayerId, &Credential) -> bool) -> Vec<ActorRef<SessionMessage>> {
+    pub fn of(&self, such: impl Fn(&PlayerId, &Credential) -> bool) -> Vec<SessionRef> {
         let sessions = self.read();
         sessions
             .iter()
@@ -105,7 +113,7 @@ impl Sessions {
             let attached = live.epoch.load(Ordering::Relaxed);
             attached != 0 && (attached != epoch_of(shard) || broken(shard))
         };
-        let sessions: Vec<ActorRef<SessionMessage>> =
+        let sessions: Vec<SessionRef> =
             self.read().iter().filter(behind).map(|(_, live)| live.actor.clone()).collect();
         for session in sessions {
             // One that has ended by itself has nothing to catch up.
@@ -114,18 +122,23 @@ impl Sessions {
     }
 
     /// A player's session.
-    pub fn get(&self, player: &PlayerId) -> Option<ActorRef<SessionMessage>> {
+    pub fn get(&self, player: &PlayerId) -> Option<SessionRef> {
         self.read().get(player).map(|live| live.actor.clone())
     }
 
     /// A player's session, if it is this one.
-    pub fn get_numbered(&self, player: &PlayerId, number: u64) -> Option<ActorRef<SessionMessage>> {
+    pub fn get_numbered(&self, player: &PlayerId, number: u64) -> Option<SessionRef> {
         self.read().get(player).filter(|live| live.number == number).map(|live| live.actor.clone())
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<ActorRef<SessionMessage>> {
+    pub fn all(&self) -> Vec<SessionRef> {
         self.read().values().map(|live| live.actor.clone()).collect()
+    }
+
+    /// How many sleep.
+    pub fn asleep(&self) -> usize {
+        self.read().values().filter(|live| live.actor.is_asleep()).count()
     }
 
     /// How many.
@@ -141,4 +154,15 @@ impl Sessions {
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<PlayerId, Live>> {
         self.live.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Has silent sessions sleep, until the node ends.
+pub async fn let_sleep(node: Arc<Node>) {
+    let look = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            node.sessions.all().iter().for_each(|session| session.let_sleep(SILENT_FOR));
+        }
+    };
+    node.stop.run_until_cancelled(look).await;
 }

@@ -13,6 +13,7 @@ use crate::actors::keeper::{Keeper, KeeperHandle};
 use crate::actors::mailbox::SessionMessage;
 use crate::actors::node::Node;
 use crate::actors::reception::Reception;
+use crate::actors::sessions;
 use crate::actors::shards::Shards;
 use crate::actors::supervisor::Supervisor;
 use crate::actors::survey;
@@ -142,6 +143,7 @@ async fn shelf(node: Arc<Node>) -> Result<Shelf, StartError> {
     let spawned = Actor::spawn(None, Supervisor, Arc::clone(&shards)).await;
     let (supervisor, _) = spawned.map_err(|err| StartError::Actors(err.to_string()))?;
     node.tasks.spawn(channels::run(Arc::clone(&node.channels), node.stop.clone()));
+    node.tasks.spawn(sessions::let_sleep(Arc::clone(&node)));
     Ok(Shelf { node, shards, supervisor })
 }
 
