@@ -15,7 +15,7 @@ pub fn span(seconds: f64) -> String {
     match seconds {
         seconds if !seconds.is_finite() => "?".to_owned(),
         seconds if seconds >= 5_400.0 => format!("{:.1} h", seconds / 3_600.0),
-        seconds if seconds >= 120.0 && (seconds % 60.0).round() as u32 % 60 == 0 => {
+        seconds if seconds >= 120.0 && ((seconds % 60.0).round() as u32).is_multiple_of(60) => {
             format!("{:.0} min", seconds / 60.0)
         }
         seconds if seconds >= 120.0 => format!("{:.0} min {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0),

@@ -22,8 +22,8 @@ impl Runs {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("waystone-records-{name}-{}", std::process::id()));
         for (run, begun, acked) in [("one", "2026-11-01T10:00:00Z", 97), ("two", "2026-11-02T10:00:00Z", 60)] {
-            fs::create_dir_all(folder.join(run)).unwrap();
-            fs::write(folder.join(run).join("run.json"), record(begun, acked)).unwrap();
+            fs::create_dir_all(folder.join(run)).expect("a folder for a run");
+            fs::write(folder.join(run).join("run.json"), record(begun, acked)).expect("a record is written");
         }
         Self(folder)
     }

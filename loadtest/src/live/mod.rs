@@ -2,8 +2,9 @@
 //!
 //! On a terminal the view is drawn in place, at most four times a second; elsewhere (a pipe, `NO_COLOR`, `TERM=dumb`,
 //! `--plain`) a line comes every five seconds. The terminal is as before when the view ends, on Ctrl-C and on a panic.
-//! A terminal that takes nothing (Ctrl-S) never holds up the run: drawing has a thread of its own, only the newest second
-//! waits for it, and the end waits a second at most.
+//! All of it goes to standard error: standard output is for what came of the run. A terminal that takes nothing (Ctrl-S)
+//! never holds up the run: drawing has a thread of its own, only the newest second waits for it, and the end waits a
+//! second at most.
 //!
 //! Reading order: this file, `frame` (what is said, without a terminal), `screen` (how it gets there).
 
@@ -38,15 +39,15 @@ pub enum Mode {
     Screen,
     /// A line now and then.
     Lines,
-    /// Not at all: standard output is for programs.
+    /// Not at all.
     Off,
 }
 
 impl Mode {
-    /// What standard output can take.
+    /// What standard error can take.
     pub fn choose(plain: bool) -> Self {
         // This asks for a terminal, NO_COLOR and TERM.
-        let can = console::Term::stdout().features().colors_supported();
+        let can = console::Term::stderr().features().colors_supported();
         if can && !plain { Self::Screen } else { Self::Lines }
     }
 }
@@ -177,7 +178,7 @@ fn in_lines(shared: &Shared, frames: &Frames) {
         if let Some(shot) = shot {
             due = shot.second.t + LINE_S;
             // A pipe that has gone is no reason to stop measuring.
-            let _ = writeln!(io::stdout(), "{}", frames.line(&shot));
+            let _ = writeln!(io::stderr(), "{}", frames.line(&shot));
         }
         if ending {
             break;

@@ -18,7 +18,7 @@ const END: &str = "\u{1b}[?2026l";
 
 /// A terminal that is drawn on.
 #[derive(Debug)]
-pub struct Screen<W: Write = io::Stdout> {
+pub struct Screen<W: Write = io::Stderr> {
     out: W,
     width: fn() -> usize,
     /// Lines of the last frame.
@@ -26,17 +26,17 @@ pub struct Screen<W: Write = io::Stdout> {
 }
 
 impl Screen {
-    /// Standard output; a panic of any thread puts its cursor back first.
+    /// Standard error; a panic of any thread puts its cursor back first.
     pub fn open() -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
-                let _ = write!(io::stdout(), "{RESTORE}");
+                let _ = write!(io::stderr(), "{RESTORE}");
                 before(info);
             }));
         });
-        Self::on(io::stdout(), || usize::from(Term::stdout().size().1))
+        Self::on(io::stderr(), || usize::from(Term::stderr().size().1))
     }
 }
 

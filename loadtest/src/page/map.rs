@@ -36,7 +36,7 @@ impl Projection {
         if points.is_empty() {
             points.extend(map.streets.iter().flatten());
         }
-        points.retain(|(lon, lat)| lon.is_finite() && lat.abs() <= 85.0);
+        points.retain(|(lon, lat)| lon.abs() <= 180.0 && lat.abs() <= 85.0);
         let fold = |of: fn(&(f64, f64)) -> f64| {
             points.iter().map(of).fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)))
         };
@@ -76,9 +76,11 @@ fn parts(map: &Map) -> Option<[El; 2]> {
     let mut places: Vec<&Place> = map.places.iter().collect();
     places.sort_by_key(|place| std::cmp::Reverse(place.awards));
     let fixes = map.heat.iter().map(|cell| cell.count).sum::<u64>();
+    // Streets are OpenStreetMap's, whichever city they are of; its licence asks for the mention.
+    let source = if map.streets.is_empty() { "" } else { " Streets \u{a9} OpenStreetMap contributors." };
     let says = format!(
-        "{} fixes of made-up walkers and {} places. The darker a square, the more fixes; the larger a circle, the more was \
-         won there.",
+        "{} fixes of made-up walkers and {} places. The stronger the colour of a square, the more fixes; the larger a circle, \
+         the more was won there.{source}",
         words::whole(fixes),
         words::whole(places.len() as u64)
     );
@@ -136,31 +138,35 @@ fn streets(map: &Map, projection: &Projection) -> El {
     }
 }
 
+/// Points that are nearer to the last than `least` pixels are left out, and with them streets that are shorter; so there is a
+/// distance from which on nothing is left.
 fn street_path(map: &Map, projection: &Projection, least: f64) -> (String, usize) {
     let (mut path, mut points) = (String::new(), 0);
     for street in &map.streets {
-        let mut from: Option<(f64, f64)> = None;
-        for (index, point) in street.iter().enumerate() {
+        // The last point, and whether the path has it.
+        let mut from: Option<(f64, f64, bool)> = None;
+        for point in street {
             let (x, y) = projection.at(*point);
             if !projection.shows((x, y)) {
                 from = None;
                 continue;
             }
             let (x, y) = (x.round(), y.round());
-            let is_last = index + 1 == street.len();
-            match from {
-                Some((before_x, before_y)) => {
-                    let (dx, dy) = (x - before_x, y - before_y);
-                    if dx.hypot(dy) < least && !(is_last && dx.hypot(dy) > 0.0 && least < 4.0) {
-                        continue;
-                    }
-                    let _ = write!(path, "l{dx} {dy}");
-                }
-                None => {
-                    let _ = write!(path, "M{x} {y}");
-                }
+            let Some((before_x, before_y, is_drawn)) = from else {
+                from = Some((x, y, false));
+                continue;
+            };
+            let (dx, dy) = (x - before_x, y - before_y);
+            if dx.hypot(dy) < least {
+                continue;
             }
-            (from, points) = (Some((x, y)), points + 1);
+            if !is_drawn {
+                // Writing to a String cannot fail, here and below.
+                let _ = write!(path, "M{before_x} {before_y}");
+                points += 1;
+            }
+            let _ = write!(path, "l{dx} {dy}");
+            (from, points) = (Some((x, y, true)), points + 1);
         }
     }
     (path, points)
@@ -180,5 +186,7 @@ fn circles(places: &[&Place], projection: &Projection) -> Vec<El> {
         let (x, anchor) = if x > WIDTH * 0.75 { (x - 18.0, "end") } else { (x + 18.0, "start") };
         el("text").px("x", x).px("y", y + 5.0).attr("text-anchor", anchor).class("place-name").text(&place.name)
     };
-    places.iter().map(circle).chain(places.iter().take(NAMES_MAX).map(name)).collect()
+    let shown: Vec<&Place> =
+        places.iter().copied().filter(|place| projection.shows(projection.at((place.lon, place.lat)))).collect();
+    shown.iter().map(circle).chain(shown.iter().take(NAMES_MAX).map(name)).collect()
 }

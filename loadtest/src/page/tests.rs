@@ -105,6 +105,26 @@ fn four_hours_with_a_thousand_faults_stay_small() {
 }
 
 #[test]
+fn strange_maps_end_and_stay_in_their_place() {
+    let mut run = samples::full(20);
+    let map = run.map.as_mut().expect("a map");
+    // As many streets as a map may have points, none longer than a step; places beyond the world.
+    map.streets = (0..50_000).map(|row| vec![(24.93 + f64::from(row % 200) * 8e-5, 60.166); 2]).collect();
+    map.streets.push(vec![(24.931, 60.166), (1e300, 60.166), (24.94, 60.167)]);
+    map.places[0].lon = 1e300;
+    map.places[1].lat = -90.0;
+    map.heat[0].lat = 1e300;
+    let page = render(&run, None);
+    read(&page);
+    assert!(page.len() < BYTES_MAX / 4, "{} bytes", page.len());
+    for word in ["NaN", "inf"] {
+        let numbers = page.split('"').filter(|value| value.starts_with(word));
+        assert_eq!(numbers.count(), 0, "{word}");
+    }
+    assert_eq!(page.matches("class=\"place\"").count(), 1);
+}
+
+#[test]
 fn page_needs_nothing_from_elsewhere() {
     let page = render(&samples::full(60), None);
     for reference in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {

@@ -108,7 +108,7 @@ pub fn budget(view: &View<'_>) -> Vec<El> {
     if view.now.budget.is_empty() {
         return Vec::new();
     }
-    let head = ["Limit on", "Allowed", "Seen", "Share of the limit", "Kept", "Earlier run"];
+    let head = ["What is limited", "Limit", "Seen", "Share of the limit", "Kept", "Earlier run"];
     let head = head.iter().enumerate().map(|(column, text)| {
         el("th").attr("scope", "col").class(if column == 0 { "lead" } else { "number" }).text(text)
     });

@@ -167,7 +167,7 @@ mod tests {
             t,
             offered: 3,
             sockets: u64::from(t),
-            p99_ms: (t % 2 == 0).then_some(f64::from(t)),
+            p99_ms: t.is_multiple_of(2).then_some(f64::from(t)),
             ..Second::default()
         }
     }
