@@ -10,6 +10,11 @@ use waystone::config::{self, Terminal};
 use waystone::faults;
 use waystone::telemetry;
 
+/// One that gives back what sleeping sessions leave (docs/adr/0016).
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The least number of workers: with one, a long decision would hold up every socket.
 const WORKERS_MIN: usize = 2;
 

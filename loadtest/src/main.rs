@@ -41,6 +41,11 @@ use report::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// As the program has it, since the server that is measured is this one.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Measures a Waystone server on this machine over real sockets.
 #[derive(Debug, Parser)]
 #[command(version)]
