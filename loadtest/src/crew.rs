@@ -34,8 +34,9 @@ pub async fn open(target: &Target, machine: &Machine, count: u32) -> Result<Crew
     if u64::from(count) + SPARE > machine.descriptors {
         return Err(Fault::Descriptors { wanted: count, limit: machine.descriptors });
     }
-    let addr = target.addr;
-    let work = (0..count).map(|index| async move { Phone::open(addr, index, format!("load-{index}")).await });
+    let (addr, dialect) = (target.addr, target.dialect);
+    let work =
+        (0..count).map(|index| async move { Phone::open_as(dialect, addr, index, format!("load-{index}")).await });
     side_by_side(target, work.collect()).await
 }
 

@@ -11,6 +11,7 @@ mod awards;
 mod cluster;
 mod compare;
 mod crew;
+mod dialect;
 mod drive;
 mod edge;
 mod fault;
@@ -20,6 +21,7 @@ mod journal;
 mod live;
 mod machine;
 mod page;
+mod peers;
 mod phone;
 mod quest;
 #[cfg_attr(not(test), expect(dead_code, reason = "what fills records is built on this"))]
@@ -76,6 +78,8 @@ enum Scenario {
     Journal(journal::JournalArgs),
     /// Three nodes and a Postgres: what they do at rest, between one another, when one is drained, when one is killed
     Cluster(cluster::ClusterArgs),
+    /// The edge beside npm's ws and Socket.IO on the same work, as ratios; needs Node, and a network at the first use
+    Peers(peers::PeersArgs),
     /// Print the quest that `awards` plays, to publish it on a server of your own
     Quest {
         /// How many places; as many as a team completes steps
@@ -146,6 +150,7 @@ async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
         Scenario::Awards(args) => awards::run(args, &machine, seed).await,
         Scenario::Journal(args) => journal::run(args, &machine, seed).await,
         Scenario::Cluster(args) => cluster::run(args, &machine, seed).await,
+        Scenario::Peers(args) => peers::run(args, &machine, seed).await,
         Scenario::Quest { .. } | Scenario::Show(_) | Scenario::Server { .. } | Scenario::Member { .. } => {
             Err(Fault::Settings("nothing to measure".to_owned()))
         }

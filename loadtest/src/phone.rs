@@ -1,5 +1,6 @@
 //! A lean phone: one socket with small buffers and a number for its next command. It is driven by whoever holds it.
 
+use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::wire::{self, Line, Notice};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -25,6 +26,7 @@ pub struct Phone {
     ws: WebSocketStream<TcpStream>,
     /// Whose.
     pub player: String,
+    dialect: Dialect,
     last_id: u32,
     /// Notices that came during preparations.
     notices: Vec<Notice>,
@@ -40,6 +42,11 @@ impl Phone {
 
     /// Opens a socket, and says nothing yet.
     pub async fn open(addr: SocketAddr, index: u32, player: String) -> Result<Self, Fault> {
+        Self::open_as(Dialect::Own, addr, index, player).await
+    }
+
+    /// The same, on a server that speaks otherwise.
+    pub async fn open_as(dialect: Dialect, addr: SocketAddr, index: u32, player: String) -> Result<Self, Fault> {
         let fault = |what: String| Fault::phone(&player, what);
         let work = async {
             let io = dial(addr, index).await.map_err(|err| fault(format!("no connection: {err}")))?;
@@ -47,11 +54,11 @@ impl Phone {
             let mut config = WebSocketConfig::default();
             config.read_buffer_size = 1024;
             config.write_buffer_size = 0;
-            let url = format!("ws://{addr}/connect");
+            let url = format!("ws://{addr}{}", dialect.path());
             let (ws, _) = client_async_with_config(url, io, Some(config))
                 .await
                 .map_err(|err| fault(format!("no WebSocket: {err}")))?;
-            Ok(Self { ws, player: player.clone(), last_id: 0, notices: Vec::new() })
+            Ok(Self { ws, player: player.clone(), dialect, last_id: 0, notices: Vec::new() })
         };
         timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(fault("no socket in time".to_owned())))
     }
@@ -75,7 +82,7 @@ impl Phone {
 
     /// Sends a line.
     pub async fn send(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), Fault> {
-        let sent = self.ws.send(Message::Text(text.into())).await;
+        let sent = self.ws.send(Message::Text(self.dialect.outgoing(text.into()))).await;
         sent.map_err(|err| Fault::phone(&self.player, format_args!("cannot send: {err}")))
     }
 
@@ -83,7 +90,7 @@ impl Phone {
     pub async fn frame(&mut self) -> Result<Utf8Bytes, Fault> {
         loop {
             match self.ws.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Text(text))) => return Ok(self.dialect.incoming(text)),
                 Some(Ok(Message::Close(frame))) => {
                     let why = frame.map_or_else(String::new, |frame| format!("{} {}", frame.code, frame.reason));
                     return Err(Fault::phone(&self.player, format_args!("closed by the server: {why}")));

@@ -1,5 +1,6 @@
 //! The server under load: one of our own in another process, or one that runs already; always on this machine.
 
+use crate::dialect::Dialect;
 use crate::fault::Fault;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ const END: Duration = Duration::from_secs(20);
 const TOKEN_TTL: Duration = Duration::from_secs(6 * 3600);
 
 /// Which server.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct TargetArgs {
     /// A running server instead of one of our own, on a loopback address
     #[arg(long, requires = "token_secret_file")]
@@ -46,6 +47,8 @@ pub struct Target {
     pub pid: Option<u32>,
     /// Whether it is our own, and so as this program was built.
     pub own: bool,
+    /// How it speaks.
+    pub dialect: Dialect,
     secret: Secret,
     child: Option<(Child, PathBuf)>,
 }
@@ -56,10 +59,15 @@ impl Target {
         match (&args.url, &args.token_secret_file) {
             (Some(url), Some(file)) => {
                 let (addr, secret) = (loopback(url)?, config::read_secret(file)?);
-                Ok(Self { addr, pid: args.server_pid, own: false, secret, child: None })
+                Ok(Self { addr, pid: args.server_pid, own: false, dialect: Dialect::Own, secret, child: None })
             }
             _ => start(args.data.as_deref(), places).await,
         }
+    }
+
+    /// A server of another make that was started by someone else.
+    pub fn peer(addr: SocketAddr, pid: u32, secret: Secret, dialect: Dialect) -> Self {
+        Self { addr, pid: Some(pid), own: false, dialect, secret, child: None }
     }
 
     /// A token for a player.
@@ -125,7 +133,7 @@ async fn start(data: Option<&Path>, places: u32) -> Result<Target, Fault> {
     };
     let secret = config::data_key(&folder)?;
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    Ok(Target { addr, pid: Some(pid), own: true, secret, child: Some((child, folder)) })
+    Ok(Target { addr, pid: Some(pid), own: true, dialect: Dialect::Own, secret, child: Some((child, folder)) })
 }
 
 /// The address in a URL, if it is this machine's own.
