@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Connections that may wait to be accepted: a node of 20,000 that restarts sees them all within seconds.
 const BACKLOG: u32 = 4096;
@@ -124,6 +125,8 @@ pub(super) struct Edge {
     pub(super) metrics: Metrics,
     pub(super) memory: Memory,
     pub(super) budgets: Budgets,
+    /// When it began, by which heartbeats go.
+    pub(super) begun: Instant,
 }
 
 impl Edge {
@@ -169,7 +172,8 @@ pub async fn serve(config: EdgeConfig, game: Game, auth: Arc<Auth>, clock: Clock
     let metrics = Metrics::new(Arc::clone(&admission), config.counting.iter().cloned().chain(of_tls).collect());
     let (memory, budgets) = (Memory::new(config.memory_max), Budgets::new(config.allowance));
     let tls = config.tls.clone();
-    let edge = Arc::new(Edge { config, rules, game, auth, clock, metrics, memory, budgets });
+    let begun = Instant::now();
+    let edge = Arc::new(Edge { config, rules, game, auth, clock, metrics, memory, budgets, begun });
     let (drain, draining) = watch::channel(false);
     let (to_http, from_edge) = mpsc::channel(HTTP_QUEUE);
     let http = http::start(Arc::clone(&edge), from_edge, draining.clone()).map_err(ListenError::Http)?;
