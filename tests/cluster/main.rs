@@ -15,7 +15,6 @@ mod gaps;
 mod ground;
 #[path = "../crash/http.rs"]
 mod http;
-mod lines;
 mod nodes;
 #[path = "../crash/party.rs"]
 mod party;

@@ -2,7 +2,6 @@
 
 use crate::front::Front;
 use crate::ground::Ground;
-use crate::lines::Lines;
 use crate::stage::{rounds, say};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ use waystone::cluster::placement::Placement;
 use waystone::cluster::shard::{SHARDS, Shard};
 use waystone::links::certificates;
 use waystone::{config, faults};
-use waystone_kit::{Postgres, Redis, port};
+use waystone_kit::{Lines, Postgres, Redis, port};
 
 /// Longest wait for a node to be ready, to end, or for shards to settle: holds are ten seconds, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -84,6 +83,7 @@ impl Cluster {
         let nodes: BTreeMap<&'static str, Node> = names.into_iter().map(node).collect();
         let links: Vec<_> = nodes.iter().map(|(name, node)| (*name, node.links)).collect();
         let lines = Lines::lay(&links, postgres.port(), |name| redis_of(&redis, name).0);
+        let lines = lines.expect("one of a hundred ports is free");
         let front = Front::open(nodes.values().map(|node| node.http)).await;
         let ground = Ground::new(front, secret, &folder);
         let (postgres, redis) = (Arc::new(postgres), Arc::new(redis));
@@ -112,13 +112,13 @@ impl Cluster {
         fs::copy(&auth, Path::new(&data).join("auth.key")).expect("it can be read");
         let node = self.nodes.get_mut(name).expect("a node of ours");
         let (http, links) = (format!("127.0.0.1:{}", node.http), format!("127.0.0.1:{}", node.links));
-        let advertise = format!("127.0.0.1:{}", self.lines.link_port(name));
+        let advertise = format!("127.0.0.1:{}", self.lines.link_port(name).expect("a node of ours"));
         let over = |url: &str, direct: u16, line: u16| {
             url.replace(&format!("127.0.0.1:{direct}"), &format!("127.0.0.1:{line}"))
         };
-        let postgres = over(&self.url, self.postgres.port(), self.lines.postgres_port(name));
+        let postgres = over(&self.url, self.postgres.port(), self.lines.postgres_port(name).expect("a node of ours"));
         let (port, url) = redis_of(&self.redis, name);
-        let redis = over(&url, port, self.lines.redis_port(name));
+        let redis = over(&url, port, self.lines.redis_port(name).expect("a node of ours"));
         let log = || File::options().create(true).append(true).open(self.folder.join(format!("{name}.log")));
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystone"));
         command.args(["serve", "--listen", &http, "--data", &data, "--hs256-secret-file", &auth]);

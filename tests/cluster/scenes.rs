@@ -22,6 +22,9 @@ const UNHURT: Duration = Duration::from_secs(3);
 /// hold it to, and two for a busy machine.
 const NOTICED: Duration = Duration::from_secs(5);
 
+/// Why a line is there.
+const OURS: &str = "a node of ours";
+
 const ALL: [&str; 3] = ["a", "b", "c"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,10 +125,10 @@ async fn fail_redis(stage: &mut Stage) {
         as_if_nothing_were(stage, what, &mark, given).await;
     }
     let (mark, awards) = (stage.mark(Some("b")).await, stage.awards());
-    stage.cluster.lines.to_redis("b", Rule::HOLE);
+    stage.cluster.lines.to_redis("b", Rule::HOLE).expect(OURS);
     sleep(REDIS_FAILS).await;
     let given = stage.awards() - awards;
-    stage.cluster.lines.to_redis("b", Rule::Pass);
+    stage.cluster.lines.to_redis("b", Rule::Pass).expect(OURS);
     as_if_nothing_were(stage, "cut from Redis", &mark, given).await;
     stage.check().await;
 }
@@ -139,9 +142,9 @@ async fn as_if_nothing_were(stage: &mut Stage, what: &'static str, mark: &Mark, 
 
 async fn cut_from_others(stage: &mut Stage) {
     let mark = stage.mark(Some("c")).await;
-    stage.cluster.lines.around("c", Rule::Cut);
+    stage.cluster.lines.around("c", Rule::Cut).expect(OURS);
     sleep(FAILS).await;
-    stage.cluster.lines.around("c", Rule::Pass);
+    stage.cluster.lines.around("c", Rule::Pass).expect(OURS);
     stage.tell("cut from the others", &mark).await;
     stage.settle(&ALL).await;
 }
@@ -152,7 +155,7 @@ async fn half_open(stage: &mut Stage) {
     let fallen = |stage: &Stage| ALL.map(|name| stage.cluster.said(name, "a link has fallen"));
     let before = fallen(stage);
     let begun = Instant::now();
-    stage.cluster.lines.around("b", Rule::HOLE);
+    stage.cluster.lines.around("b", Rule::HOLE).expect(OURS);
     // Both of b's links, and the others' to it.
     let noticed = [1, 2, 1];
     while fallen(stage).iter().zip(before).zip(noticed).any(|((now, before), links)| *now < before + links) {
@@ -161,16 +164,16 @@ async fn half_open(stage: &mut Stage) {
     }
     say(&format!("half-open links noticed after {:.2?}", begun.elapsed()));
     sleep(FAILS.saturating_sub(begun.elapsed())).await;
-    stage.cluster.lines.around("b", Rule::Pass);
+    stage.cluster.lines.around("b", Rule::Pass).expect(OURS);
     stage.tell("half-open to the others", &mark).await;
     stage.settle(&ALL).await;
 }
 
 async fn one_way(stage: &mut Stage) {
     let mark = stage.mark(Some("a")).await;
-    stage.cluster.lines.lose_one_way("a", "c");
+    stage.cluster.lines.lose_one_way("a", "c").expect(OURS);
     sleep(FAILS).await;
-    stage.cluster.lines.between("a", "c", Rule::Pass);
+    stage.cluster.lines.between("a", "c", Rule::Pass).expect(OURS);
     stage.tell("one way lost between two", &mark).await;
     stage.settle(&ALL).await;
 }
@@ -180,9 +183,9 @@ async fn one_way(stage: &mut Stage) {
 async fn flap(stage: &mut Stage) {
     let mark = stage.mark(Some("b")).await;
     for _ in 0..3 {
-        stage.cluster.lines.between("a", "b", Rule::Cut);
+        stage.cluster.lines.between("a", "b", Rule::Cut).expect(OURS);
         sleep(Duration::from_secs(1)).await;
-        stage.cluster.lines.between("a", "b", Rule::Pass);
+        stage.cluster.lines.between("a", "b", Rule::Pass).expect(OURS);
         sleep(Duration::from_secs(2)).await;
     }
     stage.tell("a link that flaps", &mark).await;
@@ -191,9 +194,9 @@ async fn flap(stage: &mut Stage) {
 
 async fn cut_from_postgres(stage: &mut Stage) {
     let mark = stage.mark(Some("c")).await;
-    stage.cluster.lines.to_postgres("c", Rule::HOLE);
+    stage.cluster.lines.to_postgres("c", Rule::HOLE).expect(OURS);
     sleep(FAILS).await;
-    stage.cluster.lines.to_postgres("c", Rule::Pass);
+    stage.cluster.lines.to_postgres("c", Rule::Pass).expect(OURS);
     stage.tell("cut from Postgres", &mark).await;
     stage.settle(&ALL).await;
 }
@@ -201,9 +204,9 @@ async fn cut_from_postgres(stage: &mut Stage) {
 /// The others hear that nobody listens there, take it for dead, and are wrong.
 async fn refused_but_alive(stage: &mut Stage) {
     let mark = stage.mark(Some("a")).await;
-    stage.cluster.lines.refuse("a", true);
+    stage.cluster.lines.refuse("a", true).expect(OURS);
     sleep(FAILS).await;
-    stage.cluster.lines.refuse("a", false);
+    stage.cluster.lines.refuse("a", false).expect(OURS);
     stage.tell("taken for dead", &mark).await;
     stage.settle(&ALL).await;
 }

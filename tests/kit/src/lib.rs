@@ -11,15 +11,17 @@
 pub mod corpus;
 pub mod fault;
 mod folder;
+pub mod lines;
 pub mod port;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
 mod session;
-mod signal;
+pub mod signal;
 mod wait;
 mod watcher;
 
+pub use lines::Lines;
 pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use redis::Redis;
