@@ -81,6 +81,7 @@ fn run(cli: Cli, env: Vec<(String, String)>, terminal: Terminal, out: &mut Outpu
             telemetry::install(&log, terminal)?;
             runtime()?.block_on(cli::migrate::run(&args, out))
         }
+        Command::Loadtest(args) => cli::loadtest::run(&args),
         Command::Cluster(command) => cli::cluster::run(&command, &clock, out),
         Command::Device(command) => cli::device::run(&command, &clock, out),
         Command::Token(command) => cli::token::run(&command, &clock, out),

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod device;
 mod exit;
 pub mod fence;
+pub mod loadtest;
 pub mod migrate;
 mod output;
 pub mod quest;
@@ -101,6 +102,8 @@ pub enum Command {
     Why(why::WhyArgs),
     /// Make a journal, or bring its schema up to date
     Migrate(migrate::MigrateArgs),
+    /// Load on a server: walkers, faults and a verdict (a program of its own, `waystone-loadtest`)
+    Loadtest(loadtest::LoadtestArgs),
     /// Several servers as one
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),

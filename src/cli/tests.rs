@@ -56,6 +56,13 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
+fn what_the_load_test_is_told_is_passed_on_as_it_is() {
+    let cli = parse("waystone loadtest city --players 7 --json --help").expect("sound");
+    let Some(Command::Loadtest(args)) = cli.command else { panic!("not the load test") };
+    assert_eq!(args.args, ["city", "--players", "7", "--json", "--help"]);
+}
+
+#[test]
 fn nonsense_is_a_usage_error() {
     for line in [
         "waystone demo --pace 0",

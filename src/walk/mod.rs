@@ -4,10 +4,14 @@
 //! measure are the same thing. This room is pure: no clock, no files, no sockets, and chance only from a generator
 //! that is passed in. Promise: the same input and the same seed give the same readings.
 
+pub mod gait;
+pub mod spoofer;
 pub mod streets;
 pub mod track;
 pub mod walker;
 
+pub use gait::Gait;
+pub use spoofer::{Ruse, Spoofer};
 pub use streets::{NodeId, Streets, StreetsError};
 pub use track::{Track, TrackError, TrackKind};
 pub use walker::{NoiseModel, Walker};
@@ -76,6 +80,9 @@ pub struct Reading {
     /// How fast in meters per second, where the phone knows.
     #[serde(rename = "speed", default, skip_serializing_if = "Option::is_none")]
     pub speed_mps: Option<f64>,
+    /// Whether the phone says that another app made this up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mock: bool,
 }
 
 impl Reading {
@@ -98,10 +105,13 @@ mod tests {
             time: Timestamp::from_millis(1_700_000_000_000),
             seq: 3,
             speed_mps: Some(1.25),
+            mock: false,
         };
         let text = serde_json::to_string(&reading).expect("plain data");
         assert_eq!(text, r#"{"lat":60.17,"lon":24.94,"acc":6.5,"t":1700000000000,"seq":3,"speed":1.25}"#);
         assert_eq!(serde_json::from_str::<Reading>(&text).expect("reads its own"), reading);
+        let made_up = serde_json::to_string(&Reading { mock: true, ..reading }).expect("plain data");
+        assert!(made_up.ends_with(r#","mock":true}"#), "{made_up}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub enum StreetsError {
     },
     /// No road to walk on.
     #[error(
-        "the map has no road to walk on: features need properties k = \"road\" and a class c such as \"footway\""
+        "the map has no road to walk on: features need a property highway such as \"footway\", or k = \"road\" and c"
     )]
     NoRoads,
     /// Larger than this module is made for.
@@ -83,6 +83,8 @@ struct Feature {
 struct Properties {
     k: Option<String>,
     c: Option<String>,
+    /// As exports straight from OpenStreetMap have it, in place of the two.
+    highway: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -193,6 +195,16 @@ impl Streets {
         way
     }
 
+    /// Every piece of street between two nodes, once: what a map draws.
+    pub fn pieces(&self) -> Vec<(LonLat, LonLat)> {
+        let nodes = 0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let forward = |node: u32| {
+            self.edges_of(node).iter().filter(move |edge| edge.to > node).map(move |edge| (node, edge.to))
+        };
+        let place = |node: u32| self.nodes[node as usize];
+        nodes.flat_map(forward).map(|(from, to)| (place(from), place(to))).collect()
+    }
+
     fn edges_of(&self, node: u32) -> &[Edge] {
         &self.edges[self.first[node as usize] as usize..self.first[node as usize + 1] as usize]
     }
@@ -244,9 +256,9 @@ impl Eq for Candidate {}
 
 impl Feature {
     fn is_walkable(&self) -> bool {
-        self.properties.k.as_deref() == Some("road")
-            && self.geometry.kind == "LineString"
-            && self.properties.c.as_deref().is_some_and(|class| WALKABLE.contains(&class))
+        let Properties { k, c, highway } = &self.properties;
+        let class = highway.as_deref().or(c.as_deref().filter(|_| k.as_deref() == Some("road")));
+        self.geometry.kind == "LineString" && class.is_some_and(|class| WALKABLE.contains(&class))
     }
 }
 

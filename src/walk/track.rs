@@ -180,6 +180,7 @@ fn mend(points: &[RawPoint]) -> Track {
         time,
         seq,
         speed_mps: point.speed_mps,
+        mock: false,
     });
     Track { readings: readings.collect(), notes }
 }

@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-/// The most readings a phone holds while it has no net: the longest gap of 30 s at four a second, and a little.
+/// The most readings a phone holds while it has no net: the longest gap of 90 s at one a second, or one of 30 s at four,
+/// and a little.
 pub const HELD_MAX: usize = 128;
 
 /// The 68 % radius of a round normal error, in standard deviations of one axis: sqrt(-2 ln 0.32).
@@ -71,6 +72,24 @@ impl NoiseModel {
             gaps: Gaps { per_hour: 3.0, seconds: 10.0..30.0 },
             clock_off_ms: 1_500,
             speed_sigma: 0.2,
+        }
+    }
+
+    /// The same phone while its app is in the background: the system wakes it about each minute, and what was measured
+    /// meanwhile comes as one batch.
+    pub fn pocket() -> Self {
+        Self { gaps: Gaps { per_hour: 240.0, seconds: 25.0..60.0 }, ..Self::phone() }
+    }
+
+    /// A cheap phone between tall houses, of someone who takes the metro now and then.
+    pub fn canyon() -> Self {
+        Self {
+            sigma_m: 6.0..10.0,
+            accuracy_m: 8.0..40.0,
+            outliers: Outliers { per_hour: 30.0, meters: 30.0..100.0, seconds: 2.0..8.0, honest: 0.7 },
+            gaps: Gaps { per_hour: 10.0, seconds: 20.0..90.0 },
+            clock_off_ms: 5_000,
+            ..Self::phone()
         }
     }
 
@@ -261,6 +280,7 @@ impl Phone {
             time: Timestamp::from_millis(now.as_millis().saturating_add(self.clock_off_ms)),
             seq: self.seq,
             speed_mps: Some(speed),
+            mock: false,
         }
     }
 }

@@ -131,3 +131,16 @@ fn refuses_what_is_not_a_map_and_says_why() {
         "geometry":{"type":"LineString","coordinates":[[0,0],[0,91]]}}]}"#;
     assert!(matches!(Streets::from_geojson(bad), Err(StreetsError::BadPoint { feature: 1 })));
 }
+
+#[test]
+fn an_export_of_openstreetmap_is_read_as_it_is() {
+    let road = |class: &str| {
+        format!(
+            r#"{{"type":"FeatureCollection","features":[{{"type":"Feature","properties":{{"highway":"{class}"}},
+            "geometry":{{"type":"LineString","coordinates":[[24.94,60.17],[24.941,60.17]]}}}}]}}"#
+        )
+    };
+    let street = Streets::from_geojson(&road("footway")).expect("a street");
+    assert_eq!((street.node_count(), street.pieces().len()), (2, 1));
+    assert!(matches!(Streets::from_geojson(&road("motorway")), Err(StreetsError::NoRoads)));
+}

@@ -156,3 +156,13 @@ fn held_readings_are_bounded() {
     }
     assert_eq!(walker.phone.held.len(), HELD_MAX);
 }
+
+#[test]
+fn a_phone_in_a_pocket_speaks_seldom_and_forgets_nothing() {
+    let seen = stand(&NoiseModel::pocket(), 3, 1_800);
+    let mut moments: Vec<Timestamp> = seen.iter().map(|(now, _)| *now).collect();
+    moments.dedup();
+    assert!(moments.len() < 1_000, "{} of 1800 moments", moments.len());
+    let numbers: Vec<u64> = seen.iter().map(|(_, reading)| reading.seq).collect();
+    assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1), "none is lost");
+}
