@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report is what this program is for")]
 
 mod awards;
+mod city;
 mod cluster;
 mod compare;
 mod crew;
@@ -24,7 +25,6 @@ mod page;
 mod peers;
 mod phone;
 mod quest;
-#[cfg_attr(not(test), expect(dead_code, reason = "what fills records is built on this"))]
 mod record;
 mod replay;
 mod report;
@@ -40,7 +40,6 @@ use clap::{Parser, Subcommand};
 use fault::Fault;
 use machine::Machine;
 use report::Report;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// As the program has it, since the server that is measured is this one.
@@ -64,6 +63,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// A city of walkers, faults while it runs, and a verdict
+    City(city::CityArgs),
     /// Sessions that only answer pings: connects a second, memory for each
     Idle(idle::IdleArgs),
     /// What a socket costs: before it says who it is, with its session, and when the session's actors have been let go
@@ -90,34 +91,34 @@ enum Scenario {
     Show(show::Show),
     /// Serve, as the server that is measured
     #[command(hide = true)]
-    Server {
-        #[arg(long)]
-        data: PathBuf,
-        #[arg(long)]
-        places: u32,
-    },
+    Server(server::ServeArgs),
     /// Serve, as a member of the cluster that is measured
     #[command(hide = true)]
-    Member {
-        #[arg(long)]
-        data: PathBuf,
-        #[arg(long)]
-        postgres: String,
-        #[arg(long)]
-        name: String,
-        #[arg(long)]
-        links: u16,
-    },
+    Member(server::MemberArgs),
+    /// Make load, as a conductor says
+    #[command(hide = true)]
+    Generator,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
+    // A generator has one thread: what it costs is seen, and it wakes nobody on another core.
+    let runtime = match args.scenario {
+        Scenario::Generator => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
+    match runtime {
+        Ok(runtime) => runtime.block_on(run(&args)),
+        Err(err) => failed(&err),
+    }
+}
+
+async fn run(args: &Args) -> ExitCode {
     match &args.scenario {
-        Scenario::Server { data, places } => served(server::serve(data, *places).await),
-        Scenario::Member { data, postgres, name, links } => {
-            served(server::serve_member(data, postgres, name, *links).await)
-        }
+        Scenario::Server(args) => served(server::serve(args).await),
+        Scenario::Member(args) => served(server::serve_member(args).await),
+        Scenario::Generator => city::generator::run().await.map_or_else(|err| failed(&err), |()| ExitCode::SUCCESS),
+        Scenario::City(city) => told(Machine::look(), city, args).await,
         Scenario::Quest { places } => {
             print!("{}", quest::of_places(*places));
             ExitCode::SUCCESS
@@ -140,6 +141,21 @@ fn served(served: Result<(), server::ServeError>) -> ExitCode {
     served.map_or_else(|err| failed(&err), |()| ExitCode::SUCCESS)
 }
 
+/// Runs the city, and says what came of it.
+async fn told(machine: Result<Machine, Fault>, city: &city::CityArgs, args: &Args) -> ExitCode {
+    let ran = match machine {
+        Ok(machine) => city::run(city, &machine, args.seed).await,
+        Err(fault) => Err(fault),
+    };
+    match ran {
+        Ok(record) => {
+            print!("{}", if args.json { city::json(&record) } else { city::table(&record) });
+            if record.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(fault) => failed(&fault),
+    }
+}
+
 async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
     let machine = Machine::look()?;
     match scenario {
@@ -151,9 +167,12 @@ async fn measure(scenario: &Scenario, seed: u64) -> Result<Report, Fault> {
         Scenario::Journal(args) => journal::run(args, &machine, seed).await,
         Scenario::Cluster(args) => cluster::run(args, &machine, seed).await,
         Scenario::Peers(args) => peers::run(args, &machine, seed).await,
-        Scenario::Quest { .. } | Scenario::Show(_) | Scenario::Server { .. } | Scenario::Member { .. } => {
-            Err(Fault::Settings("nothing to measure".to_owned()))
-        }
+        Scenario::Quest { .. }
+        | Scenario::Show(_)
+        | Scenario::City(_)
+        | Scenario::Server(_)
+        | Scenario::Member(_)
+        | Scenario::Generator => Err(Fault::Settings("nothing to measure".to_owned())),
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::quest;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use waystone::app::{self, App, QuestSource, Seat, StartError};
@@ -17,6 +17,7 @@ use waystone::links::{Tls, TlsError};
 use waystone::net::auth::{Auth, AuthConfig, Key, KeyError};
 use waystone::net::listener::EdgeConfig;
 use waystone::persist::Place;
+use waystone::persist::commons::{BadUrl, RedisUrl};
 
 /// Why it did not serve.
 #[derive(Debug, thiserror::Error)]
@@ -30,41 +31,93 @@ pub enum ServeError {
     /// The certificates of a member.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A quest file.
+    #[error("a quest file: {0}")]
+    Quest(#[from] std::io::Error),
+    /// The address of the Redis.
+    #[error(transparent)]
+    Redis(#[from] BadUrl),
     /// Everything else.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
-/// Serves on a free port of the loopback address, with the edge's default limits but for the time to connect, the demo's quest and the load's.
-pub async fn serve(data: &Path, places: u32) -> Result<(), ServeError> {
-    let secret = config::data_key(data)?;
+/// What is served beside the usual, and where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeArgs {
+    /// Where its data is
+    #[arg(long)]
+    data: PathBuf,
+    /// Places in the row of the load's own quest
+    #[arg(long, default_value_t = 1)]
+    places: u32,
+    /// Its port; 0: a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Quests in place of the usual ones
+    #[arg(long)]
+    quest: Vec<PathBuf>,
+}
+
+/// What a member needs beside it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MemberArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// The database
+    #[arg(long)]
+    postgres: String,
+    /// The Redis, if there is one
+    #[arg(long)]
+    redis: Option<String>,
+    /// Its name
+    #[arg(long)]
+    name: String,
+    /// Its port for other members
+    #[arg(long)]
+    links: u16,
+    /// The port where they reach it, if that is another one
+    #[arg(long)]
+    advertise: Option<u16>,
+}
+
+/// Serves on a port of the loopback address, with the edge's default limits but for the time to connect, the demo's quest and the load's.
+pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
+    let secret = config::data_key(&args.data)?;
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), Clock::system());
-    let place = Place::Folder(data.to_owned());
-    until_told(app::start(&place, &secret, &quests(places), Arc::new(auth), edge()).await?).await
+    let place = Place::Folder(args.data.clone());
+    until_told(app::start(&place, &secret, &quests(args)?, Arc::new(auth), edge(args.port)).await?).await
 }
 
 /// Serves as a member of the cluster on a database, with the secret and the certificates that lie in a folder.
-pub async fn serve_member(data: &Path, postgres: &str, name: &str, links: u16) -> Result<(), ServeError> {
-    let secret = config::data_key(data)?;
+pub async fn serve_member(args: &MemberArgs) -> Result<(), ServeError> {
+    let MemberArgs { serve, postgres, redis, name, links, advertise } = args;
+    let secret = config::data_key(&serve.data)?;
     let clock = Clock::steered();
     let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), clock.clone());
-    let file = |file: String| data.join("certificates").join(file);
+    let file = |file: String| serve.data.join("certificates").join(file);
     let tls = Tls::load(&file("ca.pem".into()), &file(format!("{name}.pem")), &file(format!("{name}.key")))?;
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, links));
-    let seat = Seat { clock, name: name.to_owned(), address: listen.to_string(), listen, tls, redis: None };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, *links));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, advertise.unwrap_or(*links))).to_string();
+    let redis = redis.as_deref().map(RedisUrl::new).transpose()?;
+    let seat = Seat { clock, name: name.to_owned(), address, listen, tls, redis };
     let place = Place::Database(postgres.to_owned());
-    until_told(app::start_member(&place, seat, &secret, &quests(1), Arc::new(auth), edge()).await?).await
+    let (quests, edge) = (quests(serve)?, edge(serve.port));
+    until_told(app::start_member(&place, seat, &secret, &quests, Arc::new(auth), edge).await?).await
 }
 
-fn quests(places: u32) -> [QuestSource; 2] {
-    [
-        QuestSource { name: "quests/helsinki.yaml".to_owned(), text: quest::DEMO.to_owned() },
-        QuestSource { name: "load quest".to_owned(), text: quest::of_places(places) },
-    ]
+fn quests(args: &ServeArgs) -> Result<Vec<QuestSource>, ServeError> {
+    let source = |name: &str, text: String| QuestSource { name: name.to_owned(), text };
+    if args.quest.is_empty() {
+        let row = source("load quest", quest::of_places(args.places));
+        return Ok(vec![source("quests/helsinki.yaml", quest::DEMO.to_owned()), row]);
+    }
+    let read = |path: &PathBuf| Ok(source(&path.to_string_lossy(), std::fs::read_to_string(path)?));
+    args.quest.iter().map(read).collect()
 }
 
-fn edge() -> EdgeConfig {
-    let mut edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+fn edge(port: u16) -> EdgeConfig {
+    let mut edge = EdgeConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     // `edge` looks at sockets before they say who they are.
     edge.connect_deadline = Duration::from_secs(60);
     edge

@@ -137,7 +137,7 @@ async fn start(data: Option<&Path>, places: u32) -> Result<Target, Fault> {
 }
 
 /// The address in a URL, if it is this machine's own.
-fn loopback(url: &str) -> Result<SocketAddr, Fault> {
+pub fn loopback(url: &str) -> Result<SocketAddr, Fault> {
     let bare = url.strip_prefix("ws://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
     let host = bare.split('/').next().unwrap_or(bare).replace("localhost", "127.0.0.1");
     let addr: SocketAddr = host.parse().map_err(|_| Fault::Url { url: url.to_owned() })?;

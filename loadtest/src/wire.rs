@@ -52,6 +52,14 @@ fn line(text: &str) -> Line<'_> {
     }
 }
 
+/// The number of the command that a line answers or refuses.
+pub fn number(text: &str) -> Option<u32> {
+    let rest = text.rsplit_once("\"id\":").filter(|_| !text.starts_with("{\"id\":")).map(|(_, rest)| rest);
+    let rest = rest.or_else(|| text.strip_prefix("{\"id\":"))?;
+    let end = rest.find(|c: char| !c.is_ascii_digit())?;
+    rest[..end].parse().ok()
+}
+
 /// Whether the answer to a fix says that it counted.
 pub fn is_accepted(text: &str) -> bool {
     text.contains("\"accepted\":1") && !text.contains("\"ignored\"")
@@ -137,6 +145,7 @@ mod tests {
         assert_eq!(told[2], Line::Refused(refused));
         assert!(matches!(told[3], Line::Push(_)) && matches!(told[4], Line::Strange("what")));
         assert!(matches!(line(r#"{"id":7,"error":{}}"#), Line::Refused(_)));
+        assert_eq!([refused, reply, "{}"].map(number), [Some(7), Some(12), None]);
     }
 
     #[test]
