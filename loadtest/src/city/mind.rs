@@ -2,7 +2,7 @@
 //!
 //! It plays both quests as a member of a team: reaches places, does there what is asked, starts a finished quest again.
 //! Promise: what it asks it asks under an id of its own, so that a repeat after a lost connection is the same command;
-//! what waits is bounded by [`TODO_MAX`].
+//! what waits is bounded by [`COMMANDS_MAX`].
 
 use super::ground::{Ground, Team};
 use super::town::{self, Town, Verb};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use waystone::walk::Ruse;
 
 /// Commands that wait for one another: more than a person has in mind. What is due beyond it is counted as refused.
-const TODO_MAX: usize = 16;
+const COMMANDS_MAX: usize = 16;
 /// How long the founder waits for those who are late, in ticks.
 const LATE_TICKS: u32 = 10;
 
@@ -119,7 +119,7 @@ impl Mind {
         let number = self.runs[1].and_then(|done| self.team.ask(done, town::QUESTIONS));
         let Some(number) = number else {
             self.owed.push_back(due);
-            if self.owed.len() > TODO_MAX {
+            if self.owed.len() > COMMANDS_MAX {
                 self.owed.pop_front();
                 self.ground.counts.error("questions that found too many waiting");
             }
@@ -130,7 +130,7 @@ impl Mind {
     }
 
     fn want(&mut self, method: &'static str, mut data: Value, due: Instant, wins: Option<(bool, usize)>) {
-        if self.todo.len() >= TODO_MAX {
+        if self.todo.len() >= COMMANDS_MAX {
             self.ground.counts.error("commands that found too many waiting");
             return;
         }
