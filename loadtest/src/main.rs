@@ -143,13 +143,15 @@ fn served(served: Result<(), server::ServeError>) -> ExitCode {
 
 /// Runs the city, and says what came of it.
 async fn told(machine: Result<Machine, Fault>, city: &city::CityArgs, args: &Args) -> ExitCode {
+    let city = city::CityArgs { quiet: args.json, ..city.clone() };
     let ran = match machine {
-        Ok(machine) => city::run(city, &machine, args.seed).await,
+        Ok(machine) => city::run(&city, &machine, args.seed).await,
         Err(fault) => Err(fault),
     };
     match ran {
-        Ok(record) => {
-            print!("{}", if args.json { city::json(&record) } else { city::table(&record) });
+        Ok((record, page)) => {
+            let people = || format!("{}\n{}\n", city::table(&record), page.display());
+            print!("{}", if args.json { city::json(&record) } else { people() });
             if record.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(fault) => failed(&fault),

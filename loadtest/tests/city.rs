@@ -71,6 +71,7 @@ fn two_hundred_walk_answer_and_are_verified_on_one_node() {
     assert!(count(&journal["looked_at"]) >= count(&totals["awards"]), "{journal} of {totals}");
     assert!(count(&found(&record, "histories and journal")["looked_at"]) > 1_000);
     assert!(count(&found(&record, "spoofers whom nothing bears out")["looked_at"]) > 10, "they tried");
+    assert!(folder.join("report.html").is_file(), "a page for people");
     let kept = folder.join("history-0.jsonl").exists();
     assert_eq!(kept, record["ok"] != true, "what is only for a search is gone when all is well");
     fs::remove_dir_all(&folder).expect("it is ours");

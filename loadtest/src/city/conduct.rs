@@ -11,8 +11,9 @@ use super::sampler::Sampler;
 use super::town::Town;
 use super::verdict;
 use crate::fault::Fault;
+use crate::live::{self, Live, Shot};
 use crate::machine::{self, Machine};
-use crate::record::{FILE_NAME, FaultMark, Record, Second};
+use crate::record::{FaultMark, Record};
 use crate::target;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -29,8 +30,6 @@ const ORDERS_MAX: usize = 64;
 /// Notices up to which the journal is read once more before the last look, to be sure that no letter is under way. A
 /// larger one without faults is trusted to be at rest when it is silent.
 const SMALL: u64 = 300_000;
-/// How often a word is said about how it goes, in seconds.
-const WORD_EVERY: u32 = 10;
 
 /// A run under way.
 struct Run<'a> {
@@ -43,6 +42,9 @@ struct Run<'a> {
     servers: Vec<u32>,
     marks: Arc<std::sync::Mutex<Vec<FaultMark>>>,
     begun: Instant,
+    live: Live,
+    /// Somebody has ended it before its time.
+    broken_off: bool,
 }
 
 /// Runs it, and writes the record.
@@ -58,6 +60,10 @@ pub async fn run(
     let field = open(args, folder, &town).await?;
     let plans = plans(args, &field, seed, folder);
     let generators = Generators::start(&plans).await?;
+    let title = format!("city, {} players, faults: {:?}", args.teams() * args.members, args.faults);
+    let shown = live::Plan { title, length_s: Some(args.seconds()), cores: machine.cores };
+    let live =
+        Live::start(shown, args.mode()).map_err(|err| Fault::Settings(format!("no view: {err}; try --plain")))?;
     let sampler = Sampler::begin(&[field.pids().as_slice(), generators.pids(), &[std::process::id()]].concat())?;
     let mut run = Run {
         args,
@@ -68,6 +74,8 @@ pub async fn run(
         servers: Vec::new(),
         marks: Arc::default(),
         begun: Instant::now(),
+        live,
+        broken_off: false,
     };
     run.generators.order(Order::Begin).await?;
     run.begun = Instant::now();
@@ -75,11 +83,15 @@ pub async fn run(
     let used = run.used()?;
     run.rest().await?;
     let whole = run.settle(&used).await?;
-    let Run { field, seconds, marks, .. } = run;
+    let Run { field, seconds, marks, live, broken_off, .. } = run;
+    live.end().await;
     let mut field = field.lock().await;
     field.close().await?;
     let histories: Vec<PathBuf> = plans.iter().filter_map(|plan| plan.history.clone()).collect();
-    let judged = verdict::judge(field.journal().as_ref(), &histories, &whole).await?;
+    let mut judged = verdict::judge(field.journal().as_ref(), &histories, &whole).await?;
+    if broken_off {
+        judged.not_covered.push(format!("the rest of {:.0} s: it was ended by Ctrl-C", args.seconds()));
+    }
     let mut seconds = seconds.finish();
     let mut faults = std::mem::take(&mut *marks.lock().unwrap_or_else(PoisonError::into_inner));
     outcome::recoveries(&mut faults, &mut seconds);
@@ -160,6 +172,13 @@ impl Run<'_> {
                 said = self.generators.next() => self.hear(said?)?,
                 Ok(order) = ordered.recv() => self.generators.order(order).await?,
                 Some(done) = work.join_next() => done.map_err(|err| Fault::Server(err.to_string()))??,
+                () = self.live.interrupted() => {
+                    if self.args.faults != Faults::None {
+                        return Err(Fault::Settings("it was ended while faults were made: nothing is verified".to_owned()));
+                    }
+                    self.broken_off = true;
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -172,13 +191,13 @@ impl Run<'_> {
         }
         let mut sample = self.sampler.look(&self.servers, self.generators.pids())?;
         let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        sample.faults = marks.iter().filter(|mark| mark.until_s.is_none()).count() as u32;
+        let under_way = marks.iter().filter(|mark| mark.until_s.is_none());
+        let faults: Vec<String> = under_way.map(|mark| format!("{}: {}", mark.kind, mark.what)).collect();
         drop(marks);
+        sample.faults = u32::try_from(faults.len()).unwrap_or(u32::MAX);
         self.seconds.sample(t, sample);
-        if t % WORD_EVERY == WORD_EVERY - 1
-            && let Some(second) = self.seconds.newest()
-        {
-            say(second);
+        if let Some(second) = self.seconds.newest() {
+            self.live.show(Shot { second: second.clone(), faults });
         }
         Ok(())
     }
@@ -253,14 +272,4 @@ impl Run<'_> {
         }
         Ok(whole)
     }
-}
-
-/// How it goes, for who waits.
-fn say(second: &Second) {
-    let Second { t, sockets, sent, acked, awards, errors, .. } = second;
-    let p99 = second.p99_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
-    eprintln!(
-        "{t:6} s: {sockets} phones, {sent} fixes sent, {acked} answered, p99 {p99}, {awards} awards, {errors} errors; \
-         see {FILE_NAME} at the end"
-    );
 }

@@ -140,7 +140,7 @@ impl Life {
                 }
             }
         }
-        self.look_back().await;
+        Box::pin(self.look_back()).await;
     }
 
     fn period(&self) -> Duration {

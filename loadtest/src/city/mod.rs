@@ -35,7 +35,9 @@ mod words;
 pub use table::{json, table};
 
 use crate::fault::Fault;
+use crate::live::Mode;
 use crate::machine::Machine;
+use crate::page;
 use crate::record::{FILE_NAME, Record};
 use chaos::Faults;
 use curve::Curve;
@@ -101,6 +103,12 @@ pub struct CityArgs {
     /// The run's folder: its record, histories and logs
     #[arg(long, conflicts_with = "resume")]
     out: Option<PathBuf>,
+    /// A line every five seconds instead of a view that is drawn in place
+    #[arg(long)]
+    plain: bool,
+    /// Not shown at all: standard output is for programs
+    #[arg(skip)]
+    pub quiet: bool,
     /// Keep histories, quests and the data of our own server also when all is well
     #[arg(long)]
     keep: bool,
@@ -113,6 +121,10 @@ pub struct CityArgs {
 }
 
 impl CityArgs {
+    fn mode(&self) -> Mode {
+        if self.quiet { Mode::Off } else { Mode::choose(self.plain) }
+    }
+
     fn teams(&self) -> u32 {
         self.players / self.members
     }
@@ -154,8 +166,8 @@ impl CityArgs {
     }
 }
 
-/// Runs it, and writes the record into the run's folder.
-pub async fn run(args: &CityArgs, machine: &Machine, seed: u64) -> Result<Record, Fault> {
+/// Runs it, and writes the record and the page about it into the run's folder; gives the page's place too.
+pub async fn run(args: &CityArgs, machine: &Machine, seed: u64) -> Result<(Record, PathBuf), Fault> {
     args.check(machine)?;
     if let Some(folder) = &args.print_quests {
         let town = town::Town::build(args.streets.as_deref(), args.places as usize, seed)?;
@@ -176,8 +188,10 @@ pub async fn run(args: &CityArgs, machine: &Machine, seed: u64) -> Result<Record
         let why = format!("{} has a run already: name another folder, or go on with --resume", folder.display());
         return Err(Fault::Settings(why));
     }
-    match args.awards {
-        Some(wanted) => stages::run(args, &budget, machine, seed, &folder, wanted).await,
-        None => conduct::run(args, &budget, machine, seed, &folder).await,
-    }
+    let record = match args.awards {
+        Some(wanted) => stages::run(args, &budget, machine, seed, &folder, wanted).await?,
+        None => conduct::run(args, &budget, machine, seed, &folder).await?,
+    };
+    let page = page::publish(&folder, None, None).map_err(|err| Fault::Store(err.to_string()))?;
+    Ok((record, page))
 }

@@ -29,7 +29,9 @@ impl Life {
         self.dial_at = None;
         let ground = Arc::clone(&self.ground);
         let Ok(_turn) = ground.dials.acquire().await else { return };
-        match link::connect(&ground, self.door, (self.index, &self.player), self.known.as_ref()).await {
+        // In a box: a dial is rare, and its state is larger than all else that a player has.
+        let dialled = Box::pin(link::connect(&ground, self.door, (self.index, &self.player), self.known.as_ref()));
+        match dialled.await {
             Ok(entry) => self.enter(entry, due),
             Err(shut) => {
                 match shut {
