@@ -143,7 +143,8 @@ fn served(served: Result<(), server::ServeError>) -> ExitCode {
 
 /// Runs the city, and says what came of it.
 async fn told(machine: Result<Machine, Fault>, city: &city::CityArgs, args: &Args) -> ExitCode {
-    let city = city::CityArgs { quiet: args.json, ..city.clone() };
+    let mut city = city.clone();
+    city.quiet = args.json;
     let ran = match machine {
         Ok(machine) => city::run(&city, &machine, args.seed).await,
         Err(fault) => Err(fault),

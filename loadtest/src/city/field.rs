@@ -252,7 +252,7 @@ impl Services {
         let migrated = Place::Database(url.clone()).migrate().await;
         migrated.map_err(|err| Fault::Store(err.to_string()))?;
         let links: Vec<(&'static str, u16)> = nodes.iter().map(|node| (node.name, node.links)).collect();
-        let lines = Lines::lay(&links, postgres.port(), redis.port())?;
+        let lines = Lines::lay(&links, postgres.port(), |_| redis.port())?;
         Ok(Self { postgres, redis, url, lines })
     }
 }

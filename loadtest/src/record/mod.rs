@@ -15,7 +15,7 @@ mod map;
 pub mod samples;
 mod timeline;
 
-pub use file::{FILE_NAME, RecordError};
+pub use file::{FILE_NAME, RecordError, begun_now};
 pub use hardware::Hardware;
 pub use latency::Latency;
 pub use map::{Cell, Map, MapError, Place};
