@@ -113,7 +113,10 @@ impl Stage {
         let Self { cluster, players, parties, told, begun } = self;
         let teams = match parties.finish(FINISH).await {
             Ok(teams) => teams,
-            Err(stopped) => panic!("a chain has stopped: {stopped}; {:?}", stuck(&cluster)),
+            Err(stopped) => {
+                let verdict = cluster.verify().await;
+                panic!("a chain has stopped: {stopped}; {:?}; verify: {verdict}", stuck(&cluster));
+            }
         };
         let talk = players.rest().await;
         let ended = Instant::now();
@@ -135,11 +138,11 @@ impl Stage {
     }
 }
 
-/// Witnesses who do not come to their end, and what they heard last.
-fn stuck(cluster: &Cluster) -> Vec<(PlayerId, Option<(u64, Value)>)> {
+/// Witnesses who do not come to their end, what they heard last, and what their last fix was answered.
+fn stuck(cluster: &Cluster) -> Vec<(PlayerId, Option<(u64, Value)>, Option<String>)> {
     let records = cluster.ground.records();
     let stuck = records.iter().filter(|record| !record.is_settled());
-    stuck.map(|record| (record.player.clone(), record.told().pop())).collect()
+    stuck.map(|record| (record.player.clone(), record.told().pop(), record.last_fix())).collect()
 }
 
 /// For who reads the test's output.

@@ -38,6 +38,8 @@ struct Held {
     resume: Option<Resume>,
     connects: usize,
     downs: Vec<String>,
+    /// What the last fix was answered.
+    fix: Option<String>,
 }
 
 impl Record {
@@ -64,6 +66,16 @@ impl Record {
     pub(crate) fn disconnected(&self, reason: String) {
         self.diary.disconnected(&reason);
         self.held().downs.push(reason);
+    }
+
+    /// A fix has its outcome, which no history bears.
+    pub(crate) fn fixed(&self, outcome: &Result<Value, ClientError>) {
+        self.held().fix = Some(format!("{outcome:?}"));
+    }
+
+    /// What the last fix was answered, for people.
+    pub(crate) fn last_fix(&self) -> Option<String> {
+        self.held().fix.clone()
     }
 
     /// Why connections went.

@@ -122,8 +122,13 @@ impl Person {
             if begun.elapsed() > LIFE {
                 let told: Vec<Value> = self.record.told().into_iter().rev().take(3).map(|(_, data)| data).collect();
                 return Err(format!(
-                    "{} was to finish within {LIFE:?}; it stands at {:?} for {:?}, knows {} and heard last {told:?}",
-                    self.record.player, self.here, self.target, self.state
+                    "{} was to finish within {LIFE:?}; it stands at {:?} for {:?}, knows {}, heard last {told:?}, and its \
+                     last fix was answered {:?}",
+                    self.record.player,
+                    self.here,
+                    self.target,
+                    self.state,
+                    self.record.last_fix()
                 ));
             }
             self.ticks += 1;
@@ -311,6 +316,7 @@ impl Person {
             "t": self.ground.clock.now().as_millis(), "seq": self.seq,
         });
         // What cannot be sent now is lost, as with a phone app that keeps none.
-        drop(self.link.rpc("fixes", json!({ "fixes": [fix] }), Repeat::Never, CALL).await);
+        let outcome = self.link.rpc("fixes", json!({ "fixes": [fix] }), Repeat::Never, CALL).await;
+        self.record.fixed(&outcome);
     }
 }
