@@ -51,6 +51,7 @@ pub fn measure_name(key: &str) -> String {
         measure::FIX_ACK => "Fix to answer".to_owned(),
         measure::FIX_TO_NOTICE => "Fix to notice".to_owned(),
         measure::AWARD_ACK => "Act to durable award".to_owned(),
+        "award_to_notice" => "Act to notice".to_owned(),
         measure::CONNECT => "Connect".to_owned(),
         measure::RESUME => "Reconnect and catch up".to_owned(),
         other => other.to_owned(),
