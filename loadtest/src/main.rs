@@ -64,7 +64,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Scenario {
     /// A city of walkers, faults while it runs, and a verdict
-    City(city::CityArgs),
+    City(Box<city::CityArgs>),
     /// Sessions that only answer pings: connects a second, memory for each
     Idle(idle::IdleArgs),
     /// What a socket costs: before it says who it is, with its session, and when the session's actors have been let go
