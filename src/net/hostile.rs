@@ -2,7 +2,8 @@
 //!
 //! `fuzz/` runs them by the million; `tests/hostile` replays what was kept and some seconds of chance on every test run.
 
-use super::auth::{Auth, AuthConfig, Key, Secret};
+use super::auth::jwks::{self, KEYS_MAX};
+use super::auth::{Auth, AuthConfig, Key, Keys, Secret, verify};
 use super::close::CLOSES;
 use super::connection::{End, end_of};
 use super::frames::{Frames, PIECES_MAX};
@@ -174,9 +175,13 @@ static AUTH: LazyLock<Auth> = LazyLock::new(|| {
 });
 
 fn sign(claims: &Value) -> Option<String> {
+    hs256(&*SECRET, claims)
+}
+
+fn hs256(secret: &[u8], claims: &Value) -> Option<String> {
     let parts = [r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part));
     let signed = parts.join(".");
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&*SECRET).ok()?;
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).ok()?;
     mac.update(signed.as_bytes());
     Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
 }
@@ -197,6 +202,38 @@ pub fn tokens(bytes: &[u8]) {
     }
     let changed = format!("{}x", &signed[..signed.len() - 1]);
     assert!(changed == signed || AUTH.verify(&changed).is_err(), "another signature is as good");
+}
+
+/// A token in the first line, a key set in the rest. A set gives public keys or is refused; a token is taken by the same
+/// keys in any order, never with other claims, and never for being signed with what the set says openly.
+pub fn jwks(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (token, set) = text.split_once('\n').unwrap_or(("", text));
+    let Ok(found) = jwks::parse(set.as_bytes()) else {
+        assert!(
+            Key::all_from_text(set).is_err() || !set.trim_start().starts_with('{'),
+            "a file takes what is no set"
+        );
+        return;
+    };
+    assert!((1..=KEYS_MAX).contains(&found.keys.len()));
+    assert!(found.keys.iter().all(|key| ["EdDSA", "ES256"].contains(&key.algorithm())), "a shared secret in a set");
+    let by = |keys: Vec<Key>, growing: bool, token: &str| {
+        verify(token, &Keys { keys, growing }, &AuthConfig::default(), NOW)
+    };
+    let identity = by(found.keys.clone(), false, token);
+    let turned: Vec<Key> = found.keys.iter().rev().cloned().collect();
+    assert_eq!(by(turned, false, token), identity, "the order of keys matters");
+    assert_eq!(by(found.keys.clone(), true, token).ok(), identity.clone().ok(), "waiting for keys changes who it is");
+    let claims = serde_json::json!({"sub": "eve", "exp": NOW.as_millis() / 1000 + 60});
+    let confused = hs256(set.as_bytes(), &claims).unwrap_or_default();
+    assert!(by(found.keys.clone(), false, &confused).is_err(), "signed with what everybody may read");
+    let Ok(identity) = identity else { return };
+    assert!(identity.expires + Duration::from_secs(5) >= NOW, "it is over");
+    let Some((head, signature)) = token.rsplit_once('.') else { panic!("a token without a signature") };
+    let header = head.split('.').next().unwrap_or_default();
+    let other = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    assert!(by(found.keys, false, &other).is_err(), "any claims under one signature");
 }
 
 /// Whatever a phone app posts is read as far as it can be: fewer fixes than bytes, each of them on earth.

@@ -42,6 +42,11 @@ fn no_text_is_a_token_of_ours() {
 }
 
 #[test]
+fn a_key_set_makes_no_token_better_than_its_signature() {
+    replay("jwks", CHANGES, hostile::jwks);
+}
+
+#[test]
 fn posts_are_read_as_far_as_they_can_be() {
     replay("posts", CHANGES, hostile::posts);
 }
