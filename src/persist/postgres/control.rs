@@ -34,8 +34,9 @@ const RECORD: &str = "INSERT INTO audit (id, at, node, who, role, action, target
 const CONCLUDE: &str = "UPDATE audit SET outcome = $1 WHERE id = $2 AND outcome = 'asked'";
 const AUDIT: &str = "SELECT id, at, node, who, role, action, target, outcome FROM audit \
      WHERE $1::text IS NULL OR id < $1 ORDER BY id DESC LIMIT $2";
-const TRIM: &str = "DELETE FROM audit WHERE at < $1 \
-     OR id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET $2)";
+/// Planned each by itself, so that old lines are found by the index of their time. A line that both mean goes once.
+pub(super) const TRIM: &str = "WITH old AS (DELETE FROM audit WHERE at < $1) \
+     DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET $2)";
 
 /// The tables.
 #[derive(Debug)]

@@ -151,7 +151,8 @@ fn migrator() -> Migrator {
     const FIRST: SqlStr = SqlStr::from_static(include_str!("../migrations/postgres/0001_journal.sql"));
     const SECOND: SqlStr = SqlStr::from_static(include_str!("../migrations/postgres/0002_cluster.sql"));
     const THIRD: SqlStr = SqlStr::from_static(include_str!("../migrations/postgres/0003_control.sql"));
-    let migrations = [(1, "journal", FIRST), (2, "cluster", SECOND), (3, "control", THIRD)];
+    const FOURTH: SqlStr = SqlStr::from_static(include_str!("../migrations/postgres/0004_audit_at.sql"));
+    let migrations = [(1, "journal", FIRST), (2, "cluster", SECOND), (3, "control", THIRD), (4, "audit at", FOURTH)];
     let simple =
         |(n, name, sql): (i64, &'static str, _)| Migration::new(n, name.into(), MigrationType::Simple, sql, false);
     let mut migrator = Migrator::with_migrations(migrations.into_iter().map(simple).collect());

@@ -25,7 +25,8 @@ const RECORD: &str =
 const CONCLUDE: &str = "UPDATE audit SET outcome = ? WHERE id = ? AND outcome = 'asked'";
 const AUDIT: &str = "SELECT id, at, node, who, role, action, target, outcome FROM audit \
      WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2";
-const TRIM: &str = "DELETE FROM audit WHERE at < ?1 \
+/// By the two indexes, one for each half.
+pub(super) const TRIM: &str = "DELETE FROM audit WHERE at < ?1 \
      OR id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?2)";
 const BEGIN: &str = "BEGIN IMMEDIATE";
 

@@ -94,11 +94,13 @@ fn migrator() -> Migrator {
     const FIRST: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0001_journal.sql"));
     const SECOND: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0002_snapshot_form.sql"));
     const THIRD: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0003_control.sql"));
+    const FOURTH: SqlStr = SqlStr::from_static(include_str!("../migrations/sqlite/0004_audit_at.sql"));
     let migration = |n, name: &'static str, sql| Migration::new(n, name.into(), MigrationType::Simple, sql, false);
     Migrator::with_migrations(vec![
         migration(1, "journal", FIRST),
         migration(2, "snapshot form", SECOND),
         migration(3, "control", THIRD),
+        migration(4, "audit at", FOURTH),
     ])
 }
 

@@ -45,7 +45,7 @@ async fn a_newer_schema_is_left_alone() {
                VALUES (99, 'future', 1, x'00', 0)";
     sqlx::query(sql).execute(&mut bench.dir.connect().await).await.expect("a valid statement");
     let refused = SqliteJournal::open(&bench.dir.0, Options::default()).await.expect_err("it is newer");
-    assert!(matches!(refused, OpenError::Newer { found: 99, known: 3, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Newer { found: 99, known: 4, .. }), "{refused}");
     let refused = SqliteJournal::open_read_only(&bench.dir.0).await.expect_err("it is newer");
     assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
 }
@@ -67,9 +67,9 @@ async fn an_older_schema_is_brought_up_to_date_and_keeps_all() {
         sqlx::query(sql).execute(&mut bench.dir.connect().await).await.expect("a valid statement");
     }
     let refused = SqliteJournal::open_read_only(&bench.dir.0).await.expect_err("who reads changes nothing");
-    assert!(matches!(refused, OpenError::Older { found: 1, known: 3, .. }), "{refused}");
-    assert_eq!(migrate(&bench.dir.0).await.expect("it can be migrated"), (1, 3));
-    assert_eq!(migrate(&bench.dir.0).await.expect("twice does no harm"), (3, 3));
+    assert!(matches!(refused, OpenError::Older { found: 1, known: 4, .. }), "{refused}");
+    assert_eq!(migrate(&bench.dir.0).await.expect("it can be migrated"), (1, 4));
+    assert_eq!(migrate(&bench.dir.0).await.expect("twice does no harm"), (4, 4));
     let journal = SqliteJournal::open(&bench.dir.0, Options::default()).await.expect("it is up to date");
     assert_eq!(seqs(&journal, &ada).await, [1]);
     let loaded = journal.load(&ada).await.expect("readable");
@@ -277,6 +277,18 @@ async fn what_the_writer_asks_of_each_row_uses_the_keys() {
             assert!(!plan.iter().any(|line| line.starts_with(&format!("SCAN {table}"))), "{plan:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn old_lines_of_the_audit_log_are_found_by_their_time() {
+    use sqlx::Row;
+    let bench = Sqlite::new().await;
+    let explain = format!("EXPLAIN QUERY PLAN {}", control::TRIM);
+    let mut conn = bench.dir.connect().await;
+    let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&mut conn).await.expect("a valid statement");
+    let plan: Vec<String> = plan.iter().map(|row| row.get::<String, _>(3)).collect();
+    assert!(plan.iter().any(|line| line.contains("USING INDEX audit_at (at<?)")), "{plan:?}");
+    assert!(!plan.iter().any(|line| line == "SCAN audit"), "{plan:?}");
 }
 
 /// Prints appends a second. `cargo test --release --lib persist::sqlite::tests::measure -- --ignored --nocapture`
