@@ -15,13 +15,18 @@ use crate::links::{BindError, Links, Me, Port, Tls};
 use crate::net::auth::{Auth, Secret};
 use crate::net::listener::{self, EdgeConfig, ListenError, Running};
 use crate::net::metrics::Counting;
+use crate::net::quests::Publish;
 use crate::persist::commons::{Commons, RedisUrl};
 use crate::persist::{AppendError, Journal, OpenError, Place, PublishedSource, ReadError};
 use crate::quest::definition::QuestRef;
 use futures_util::FutureExt as _;
+use publisher::Publisher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
+
+mod publisher;
 
 /// A quest file as it was read.
 #[derive(Debug, Clone)]
@@ -118,6 +123,7 @@ pub async fn start_by(
     let journal: Arc<dyn Journal> = place.open().await?;
     let world = World::default();
     world.publish(publish(journal.as_ref(), secret, quests).await?);
+    let edge = EdgeConfig { publisher: Some(publisher(&journal, &world, secret)), ..edge };
     let node = start::start(clock.clone(), journal, world).await?;
     open(node, None, "node-1", edge, auth, clock).await
 }
@@ -147,10 +153,11 @@ pub async fn start_member(
         joining.share(commons);
     }
     links.serve(joining.handler());
+    let publisher = Some(publisher(&journal, &world, secret));
     let read = published_elsewhere(journal, world, secret.clone());
     let node = joining.join(Arc::<Links>::clone(&links), read);
     let counting = edge.counting.iter().cloned().chain([Arc::<Links>::clone(&links) as Arc<dyn Counting>]).collect();
-    open(node, Some(links), &name, EdgeConfig { counting, ..edge }, auth, clock).await
+    open(node, Some(links), &name, EdgeConfig { counting, publisher, ..edge }, auth, clock).await
 }
 
 impl Counting for Links {
@@ -177,6 +184,11 @@ async fn open(
             Err(err.into())
         }
     }
+}
+
+fn publisher(journal: &Arc<dyn Journal>, world: &World, secret: &Secret) -> Arc<dyn Publish> {
+    let (journal, world, secret) = (Arc::clone(journal), world.clone(), secret.clone());
+    Arc::new(Publisher { journal, world, secret, one: Mutex::default() })
 }
 
 /// Makes versions of quests known here that other nodes have published.

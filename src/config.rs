@@ -22,7 +22,7 @@ mod value;
 
 pub use cluster::{Cluster, Membership};
 pub use fault::{Fault, Faults, Source};
-pub use key_file::{DATA_KEY, KeyFileError, data_key, read_public_keys, read_secret};
+pub use key_file::{DATA_KEY, KeyFileError, data_key, key_files, read_public_keys, read_secret};
 pub use limits::{Limits, MemoryMax};
 pub use overrides::Overrides;
 pub use terminal::{ColorChoice, Terminal};

@@ -48,7 +48,7 @@ pub const POINTS: [(&str, Point); 6] = [
 
 /// The environment variable that arms a point: `after-append:40` dies when the place is reached the 40th time. In the
 /// same form, with commas between: `clock:3600` has a clock that is an hour ahead, `protocol:1` speaks version 1 at most,
-/// `hold:3` lets shards stay for 3 s instead of 10.
+/// `hold:3` lets shards stay for 3 s instead of 10, `poison:Belladonna` panics at that word.
 pub const VARIABLE: &str = "WAYSTONE_FAULT";
 
 #[cfg(feature = "faults")]
@@ -70,6 +70,11 @@ mod armed {
     fn arm_one(text: &str) -> Result<(), String> {
         let bad = || format!("{}: \"{text}\" is not like after-append:40", super::VARIABLE);
         let (name, count) = text.split_once(':').ok_or_else(bad)?;
+        if name == "poison" {
+            // For as long as the process lives.
+            std::mem::forget(super::poison(count));
+            return Ok(());
+        }
         if let Some(set) = super::odd::set(name, count) {
             return set.map_err(|_| bad());
         }

@@ -7,7 +7,7 @@ use crate::config::{self, Config, Membership, Overrides};
 use crate::demo::node::Parent;
 use crate::keys;
 use crate::links::Tls;
-use crate::net::auth::{Auth, AuthConfig, GAP_DEFAULT, Key, RemoteConfig, Secret};
+use crate::net::auth::{Auth, AuthConfig, GAP_DEFAULT, RemoteConfig, Secret};
 use crate::net::console::ConsoleConfig;
 use crate::net::listener::EdgeConfig;
 use crate::persist::Place;
@@ -209,21 +209,15 @@ fn edge(config: &Config, clock: &Clock) -> anyhow::Result<EdgeConfig> {
     edge.drain_deadline = config.drain.deadline;
     edge.allowance = config.limits.allowance;
     edge.memory_max = config.limits.memory_max.bytes();
+    edge.ping = config.limits.ping;
     edge.tls = config.certificate(clock.now())?;
     Ok(edge)
 }
 
 /// Whose tokens are taken: the keys of all files, and those that are fetched.
 fn auth(config: &config::Auth, clock: Clock) -> anyhow::Result<Auth> {
-    let mut keys = Vec::new();
-    for path in &config.hs256_secret_files {
-        keys.push(Key::hs256(config::read_secret(path)?)?);
-    }
-    for path in &config.public_key_files {
-        keys.extend(config::read_public_keys(path)?);
-    }
     let parties = AuthConfig { audience: config.audience.clone(), issuer: config.issuer.clone() };
-    let auth = Auth::new(keys, parties, clock);
+    let auth = Auth::reading(config::key_files(config), parties, clock).map_err(anyhow::Error::from_boxed)?;
     let Some(url) = config.jwks_url.clone() else { return Ok(auth) };
     let (ca_file, refresh, keep) = (config.jwks_ca_file.clone(), config.jwks_refresh, config.jwks_keep);
     Ok(auth.fetching(RemoteConfig { url, ca_file, refresh, gap: GAP_DEFAULT, keep })?)

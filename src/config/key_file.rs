@@ -4,7 +4,7 @@
 //! editor that ends each file with a newline give the same key as any other signer sees.
 //! Promise: no error repeats what a file holds.
 
-use crate::net::auth::{Key, KeyError, Secret};
+use crate::net::auth::{Key, KeyError, KeyFiles, Secret};
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -103,6 +103,23 @@ fn random_hex<const BYTES: usize>() -> io::Result<String> {
 pub fn read_public_keys(path: &Path) -> Result<Vec<Key>, KeyFileError> {
     let text = String::from_utf8_lossy(&read(path)?).into_owned();
     Key::all_from_text(&text).map_err(|reason| KeyFileError::NoKey { path: path.to_owned(), reason })
+}
+
+/// All keys of these settings' files, shared secrets first. They are read when this is asked for, and not before.
+pub fn key_files(auth: &super::Auth) -> KeyFiles {
+    let (secrets, publics) = (auth.hs256_secret_files.clone(), auth.public_key_files.clone());
+    let paths = secrets.iter().chain(&publics).cloned().collect();
+    KeyFiles::new(paths, move || {
+        let mut keys = Vec::new();
+        for path in &secrets {
+            let key = Key::hs256(read_secret(path)?);
+            keys.push(key.map_err(|reason| KeyFileError::NoKey { path: path.clone(), reason })?);
+        }
+        for path in &publics {
+            keys.extend(read_public_keys(path)?);
+        }
+        Ok(keys)
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {

@@ -184,6 +184,7 @@ pub(super) const KEYS: &[Key] = &[
     limits::KEYS[3],
     limits::KEYS[4],
     limits::KEYS[5],
+    limits::KEYS[6],
     Key {
         name: "log.filter",
         set: |config, value| filter(value).map(|filter| config.log.filter = filter),

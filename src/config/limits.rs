@@ -3,8 +3,9 @@
 use super::keys::Key;
 use super::value::{Problem, Value};
 use crate::net::budget::Allowance;
-use crate::net::memory;
+use crate::net::{listener, memory};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// How much a node holds, and how much it takes from one player.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +16,14 @@ pub struct Limits {
     pub memory_max: MemoryMax,
     /// What one player may ask.
     pub allowance: Allowance,
+    /// Time between the pings of a socket.
+    pub ping: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entities_max: 200_000, memory_max: MemoryMax::Auto, allowance: Allowance::default() }
+        let (memory_max, allowance) = (MemoryMax::Auto, Allowance::default());
+        Self { entities_max: 200_000, memory_max, allowance, ping: listener::PING_DEFAULT }
     }
 }
 
@@ -90,6 +94,9 @@ const RATE: RangeInclusive<usize> = 1..=100_000;
 const FIXES_BURST: RangeInclusive<usize> = 100..=1_000_000;
 /// What an SDK sends at once when it comes back must fit.
 const COMMANDS_BURST: RangeInclusive<usize> = 20..=1_000_000;
+/// More often it only wakes radios; less often, and what stands between forgets the connection, and a dead phone's
+/// session stays for longer than its team waits for it.
+const PINGS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(300);
 
 fn rate(value: &Value, range: &RangeInclusive<usize>) -> Result<u32, Problem> {
     // The ranges end far below.
@@ -97,7 +104,7 @@ fn rate(value: &Value, range: &RangeInclusive<usize>) -> Result<u32, Problem> {
 }
 
 /// Its keys.
-pub(super) const KEYS: [Key; 6] = [
+pub(super) const KEYS: [Key; 7] = [
     Key {
         name: "limits.entities_max",
         set: |config, value| value.count(&ENTITIES).map(|count| config.limits.entities_max = count),
@@ -127,5 +134,10 @@ pub(super) const KEYS: [Key; 6] = [
         name: "limits.commands_burst",
         set: |config, value| rate(value, &COMMANDS_BURST).map(|burst| config.limits.allowance.commands.1 = burst),
         show: |config| config.limits.allowance.commands.1.to_string(),
+    },
+    Key {
+        name: "limits.ping",
+        set: |config, value| value.span(&PINGS).map(|span| config.limits.ping = span),
+        show: |config| format!("{:?}", config.limits.ping),
     },
 ];

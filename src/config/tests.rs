@@ -228,6 +228,13 @@ fn limits_have_units_and_bounds() {
     one_fault("[limits]\nfixes_burst = 99", "2:15", "99 is out of range", "from 100 to");
     one_fault("[limits]\nfixes_per_second = 0", "2:20", "0 is out of range", "from 1 to");
     one_fault("[limits]\ncommands_burst = 1", "2:18", "1 is out of range", "from 20 to");
+    for outside in ["4s", "301s", "1h"] {
+        one_fault(&format!("[limits]\nping = \"{outside}\""), "2:8", "out of range", "from 5s to 300s");
+    }
+    one_fault("[limits]\nping = 25", "2:8", "belongs here", "such as");
+    let folder = Folder::new().with(FILE, &format!("{KEYED}[limits]\nping = \"40s\"\n")).with("auth.key", SECRET);
+    let config = load(&folder, &[], &Overrides::default()).expect("sound");
+    assert_eq!((config.limits.ping, Limits::default().ping), (Duration::from_secs(40), Duration::from_secs(25)));
 }
 
 #[test]

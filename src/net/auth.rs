@@ -1,7 +1,7 @@
 //! Who someone is: JSON Web Tokens, checked against keys that each know their one algorithm.
 //!
-//! Keys come from files, and from a key set that an identity provider serves (`remote`); several are in use at once, so
-//! that one can replace another while people play. What a token says is judged by pure functions (`token`, `jwks`).
+//! Keys come from files (`files`), which are read again when they change, and from a key set that an identity provider
+//! serves (`remote`); several are in use at once, so that one can replace another while people play. What a token says is judged by pure functions (`token`, `jwks`).
 //! Promise: tokens, keys and secrets appear in no error, log or `Debug`; times are compared with the injected clock.
 
 use crate::actors::access::Credential;
@@ -9,21 +9,24 @@ use crate::clock::Clock;
 use crate::ids::{PlayerId, TokenId};
 use crate::units::Timestamp;
 use arc_swap::ArcSwap;
+use files::Watched;
 use remote::Remote;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
 mod fetch;
+mod files;
 pub mod jwks;
 mod key;
 mod remote;
 mod token;
 
 pub use fetch::{FetchError, SetupError, Url, UrlError};
+pub use files::{KeyFiles, Unreadable};
 pub use key::{Key, KeyError, KeyId, SECRET_BYTES_MIN};
 pub use remote::{GAP_DEFAULT, REFRESH_DEFAULT, RemoteConfig};
 pub(super) use token::language;
@@ -133,26 +136,41 @@ pub struct AuthConfig {
 /// Verifies tokens; shared by sockets and HTTP.
 #[derive(Debug)]
 pub struct Auth {
-    /// Those of files, and those that were fetched.
+    /// All that are in use.
     keys: ArcSwap<Keys>,
-    files: Vec<Key>,
+    sources: Mutex<Sources>,
+    watched: Option<Watched>,
     remote: Option<Remote>,
     config: AuthConfig,
     clock: Clock,
     failures: [AtomicU64; TokenError::ALL.len()],
 }
 
+/// Where the keys in use come from.
+#[derive(Debug, Default)]
+struct Sources {
+    files: Vec<Key>,
+    fetched: Vec<Key>,
+}
+
 impl Auth {
-    /// With keys of files; more than one while they rotate. The first that can signs.
+    /// With these keys; more than one while they rotate. The first that can signs.
     pub fn new(files: Vec<Key>, config: AuthConfig, clock: Clock) -> Self {
         let keys = ArcSwap::from_pointee(Keys { keys: files.clone(), growing: false });
-        Self { keys, files, remote: None, config, clock, failures: Default::default() }
+        let sources = Mutex::new(Sources { files, fetched: Vec::new() });
+        Self { keys, sources, watched: None, remote: None, config, clock, failures: Default::default() }
+    }
+
+    /// With the keys of files, which are read again when they change, for as long as `watch` runs.
+    pub fn reading(files: KeyFiles, config: AuthConfig, clock: Clock) -> Result<Self, Unreadable> {
+        let keys = files.read()?;
+        Ok(Self { watched: Some(Watched::new(files)), ..Self::new(keys, config, clock) })
     }
 
     /// With a key set beside them, which is fetched from now on for as long as `keep_fresh` runs.
     pub fn fetching(self, config: RemoteConfig) -> Result<Self, SetupError> {
         let auth = Self { remote: Some(Remote::new(config)?), ..self };
-        auth.install(Vec::new());
+        auth.install(|_| ());
         Ok(auth)
     }
 
@@ -201,20 +219,45 @@ impl Auth {
     /// Fetches the key set again and again, until `stop` says so; returns at once without one.
     pub(super) async fn keep_fresh(self: Arc<Self>, stop: watch::Receiver<bool>) {
         if let Some(remote) = &self.remote {
-            remote.run(&|keys| self.install(keys), stop).await;
+            remote.run(&|keys| self.install(|sources| sources.fetched = keys), stop).await;
         }
     }
 
-    fn install(&self, fetched: Vec<Key>) {
-        let keys = self.files.iter().cloned().chain(fetched).collect();
+    /// Reads the key files again when they change, until `stop` says so; returns at once without any.
+    pub(super) async fn watch(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        if let Some(watched) = &self.watched {
+            watched.run(&|keys| self.install(|sources| sources.files = keys), stop).await;
+        }
+    }
+
+    /// How often the key files were read again, and how often that failed; `None` without files.
+    pub fn renewals(&self) -> Option<(u64, u64)> {
+        self.watched.as_ref().map(Watched::counts)
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes where keys come from. What is in use then is stored under the same lock, so the newest stays.
+    fn install(&self, change: impl FnOnce(&mut Sources)) {
+        let mut sources = self.sources();
+        change(&mut sources);
+        let keys = sources.files.iter().chain(&sources.fetched).cloned().collect();
         self.keys.store(Arc::new(Keys { keys, growing: self.remote.is_some() }));
+    }
+
+    /// A token for `ttl` from now, with its claims, if one of the keys can sign.
+    pub(super) fn mint(&self, player: &PlayerId, role: Role, ttl: Duration) -> Option<(String, Claims)> {
+        let mut claims = Claims::new(player.clone(), role, self.clock.now(), ttl);
+        (claims.aud, claims.iss) = (self.config.audience.clone(), self.config.issuer.clone());
+        let signed = self.sources().files.iter().find_map(|key| token::sign(key, &claims));
+        Some((signed?, claims))
     }
 
     /// A player's token for `ttl` from now, if one of the keys can sign.
     pub fn mint_player(&self, player: &PlayerId, ttl: Duration) -> Option<String> {
-        let mut claims = Claims::new(player.clone(), Role::Player, self.clock.now(), ttl);
-        (claims.aud, claims.iss) = (self.config.audience.clone(), self.config.issuer.clone());
-        self.files.iter().find_map(|key| token::sign(key, &claims))
+        self.mint(player, Role::Player, ttl).map(|(token, _)| token)
     }
 }
 

@@ -10,6 +10,7 @@ use super::console_assets;
 use super::console_cookie::Cookies;
 use super::http::{State, html};
 use super::live;
+use super::object::Object;
 use super::problem::Problem;
 use super::rules::Caller;
 use super::stage::{self, Stage};
@@ -242,9 +243,7 @@ async fn stream(state: Data<State>) -> Result<HttpResponse, Problem> {
 
 async fn player(state: Data<State>, caller: ReqData<Caller>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let avatar = &caller.name;
-    let token = state.edge.auth.mint_player(avatar, AVATAR_TTL).ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "This server has no secret to sign tokens with; configure an HS256 key.")
-    })?;
+    let token = state.edge.auth.mint_player(avatar, AVATAR_TTL).ok_or_else(no_secret)?;
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = if state.edge.config.tls.is_some() { "wss" } else { "ws" };
     let body = json!({"player": avatar, "token": token, "url": format!("{scheme}://{host}/connect")});
@@ -254,18 +253,22 @@ async fn player(state: Data<State>, caller: ReqData<Caller>, request: HttpReques
 async fn companion(
     state: Data<State>,
     caller: ReqData<Caller>,
-    wish: Json<CompanionRequest>,
+    wish: Json<Object<CompanionRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let sender = state.console.as_ref().and_then(|console| console.config.companion.as_ref());
     let sender = sender.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Only the demo has companions."))?;
     // The invite opens a team, so it is not written down.
     let asked = async {
-        match sender.try_send(wish.into_inner()) {
+        match sender.try_send(wish.into_inner().0) {
             Ok(()) => Ok(HttpResponse::Accepted().finish()),
             Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Companions are busy; try again.")),
         }
     };
     state.doing(caller.deed("companion", "demo"), asked).await
+}
+
+pub(super) fn no_secret() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "This server has no secret to sign tokens with; configure an HS256 key.")
 }
 
 #[derive(Deserialize)]

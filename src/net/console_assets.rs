@@ -27,6 +27,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 /// Every file.
 pub(super) const ASSETS: &[Asset] = &[
     asset!("app.css", STYLE),
+    asset!("ask.js", SCRIPT),
     asset!("basemap.js", SCRIPT),
     asset!("card.js", SCRIPT),
     asset!("chart.js", SCRIPT),
@@ -47,6 +48,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("players.js", SCRIPT),
     asset!("regions.js", SCRIPT),
     asset!("session.js", SCRIPT),
+    asset!("staff.js", SCRIPT),
     asset!("streets.js", SCRIPT),
     asset!("theme.js", SCRIPT),
     asset!("view.js", SCRIPT),

@@ -125,7 +125,11 @@ impl House {
             }
             Ok((Arrival::Http(bytes, io), peer, admitted)) => {
                 // A full queue means that the HTTP thread is behind; the peer waits no longer than it would there.
-                if self.to_http.try_send((Prefixed::new(bytes, io, admitted), peer)).is_err() {
+                let config = &self.edge.config;
+                // A body may take as long as its request; its 408 comes before this is over.
+                let patience = config.head_deadline + config.request_deadline;
+                let stream = Prefixed::new(bytes, io, patience, admitted);
+                if self.to_http.try_send((stream, peer)).is_err() {
                     self.edge.metrics.refused(Why::Http);
                 }
             }

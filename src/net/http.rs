@@ -2,31 +2,34 @@
 //!
 //! Nothing hot runs here. The accept loop hands connections over with the bytes it has read; actix-http reads them
 //! as if it had accepted them itself.
-//! Promises: every error is a problem document; every answer has the headers that keep a browser honest; no request
-//! under a foreign Host or from a foreign Origin acts on anything.
+//! What holds for every request and answer, is `guard`'s to see to.
 
 use super::console::{self, Console};
+use super::devices;
+use super::guard::guard;
 use super::house::HttpIo;
 use super::io::Prefixed;
 use super::limits::{Admitted, Bucket};
 use super::listener::Edge;
 use super::live::Shared;
+use super::object::Object;
 use super::operators;
 use super::phones;
 use super::problem::{self, Problem};
-use super::rules::{self, Caller};
+use super::quests;
+use super::rules::Caller;
 use super::wake::WakeData;
 use crate::actors::access::Deed;
 use crate::actors::cards::Overview;
 use crate::actors::game::Review;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{Service, ServiceFactory, map_config};
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::body::BoxBody;
+use actix_web::dev::AppConfig;
 use actix_web::error::JsonPayloadError;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode, Version};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Json, JsonConfig, Path, Query, QueryConfig, ReqData};
 use actix_web::{App, Error, HttpResponse, ResponseError};
 use serde_json::Value;
@@ -40,8 +43,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// Largest body of a request; the largest that we know is a review of a few hundred bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-/// How long a request may take where nothing is configured, which is in tests of this file.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// Refused calls a second that are noted in the audit log, and saved up: a stranger shall not fill it.
 const STRANGERS: (u32, u32) = (1, 20);
 /// How long an idle HTTP connection is kept.
@@ -205,13 +206,15 @@ fn routes(config: &mut web::ServiceConfig, state: Data<State>) {
         .service(web::resource("/metrics").get(metrics))
         .service(web::resource("/connect").get(async || Problem::of(StatusCode::UPGRADE_REQUIRED).error_response()))
         .service(web::resource("/problems/{name}").get(problem_page))
-        .service(web::resource("/v1/quests").get(quests))
+        .service(web::resource("/v1/quests").get(public_quests))
         .service(web::resource("/v1/me").get(me))
         .service(web::resource("/v1/overview").get(overview))
         .service(web::resource("/v1/reviews").post(review))
         .service(web::resource("/v1/wake").get(wake))
         .configure(phones::routes)
         .configure(operators::routes)
+        .configure(devices::routes)
+        .configure(quests::routes)
         .configure(console::routes);
 }
 
@@ -239,7 +242,7 @@ async fn problem_page(name: Path<String>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(page))
 }
 
-async fn quests(state: Data<State>) -> HttpResponse {
+async fn public_quests(state: Data<State>) -> HttpResponse {
     let quests: Vec<Value> = state.overview().quests.iter().map(public).collect();
     HttpResponse::Ok().json(serde_json::json!({"quests": quests}))
 }
@@ -261,8 +264,12 @@ async fn overview(state: Data<State>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&*state.overview()))
 }
 
-async fn review(state: Data<State>, caller: ReqData<Caller>, review: Json<Review>) -> Result<HttpResponse, Problem> {
-    let review = review.into_inner();
+async fn review(
+    state: Data<State>,
+    caller: ReqData<Caller>,
+    review: Json<Object<Review>>,
+) -> Result<HttpResponse, Problem> {
+    let Object(review) = review.into_inner();
     let action = if review.approve { "review.approve" } else { "review.reject" };
     let deed = caller.deed(action, format!("player/{} quest/{} step/{}", review.player, review.quest, review.step));
     state.doing(deed, async { Ok(state.edge.game.review(review).await?) }).await?;
@@ -282,113 +289,9 @@ pub(super) fn html(status: StatusCode, page: &'static str) -> HttpResponse {
         .body(page)
 }
 
-/// Around every request: who may ask at all, and how an answer looks.
-async fn guard(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
-    let deadline = request.app_data::<Data<State>>().map(|state| state.edge.config.request_deadline);
-    let response = match forbidden(&request, host.as_deref()) {
-        Some(problem) => request.into_response(problem.error_response()),
-        // A body that drips is waited for in here, and so is a key set that a token needs.
-        None => match timeout(deadline.unwrap_or(REQUEST_DEADLINE), async {
-            match rules::admit(&request).await {
-                Some(refusal) => Ok(request.into_response(refusal)),
-                None => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-            }
-        })
-        .await
-        {
-            Ok(Ok(response)) => response,
-            Ok(Err(err)) => return Err(err),
-            Err(_) => return Err(Problem::of(StatusCode::REQUEST_TIMEOUT).into()),
-        },
-    };
-    let mut response = as_problem(response);
-    dress(&mut response, host.as_deref());
-    Ok(response)
-}
-
-fn forbidden(request: &ServiceRequest, host: Option<&str>) -> Option<Problem> {
-    let state = request.app_data::<Data<State>>()?;
-    let rules = &state.edge.rules;
-    match host {
-        Some(host) if !rules.knows_host(host) => return Some(Problem::of(StatusCode::MISDIRECTED_REQUEST)),
-        None if request.version() >= Version::HTTP_11 => return Some(Problem::of(StatusCode::BAD_REQUEST)),
-        _ => {}
-    }
-    // Reading is safe: a foreign page cannot see the answer.
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return None;
-    }
-    let origin = request.headers().get(header::ORIGIN)?;
-    let known = origin.to_str().is_ok_and(|origin| rules.knows_origin(origin, host.unwrap_or_default()));
-    (!known).then(|| Problem::new(StatusCode::FORBIDDEN, "Pages of this origin may not act here."))
-}
-
-/// Gives errors that actix-web made by itself (404, 405, 413, 415) the one form of errors.
-fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    let status = response.status();
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let ours = kind.starts_with(problem::MEDIA_TYPE) || kind.starts_with("text/html");
-    if !(status.is_client_error() || status.is_server_error()) || ours {
-        return response;
-    }
-    let allow = response.headers().get(header::ALLOW).cloned();
-    let mut plain = Problem::of(status).error_response();
-    if let Some(allow) = allow {
-        plain.headers_mut().insert(header::ALLOW, allow);
-    }
-    response.into_response(plain)
-}
-
-fn dress(response: &mut ServiceResponse<BoxBody>, host: Option<&str>) {
-    let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::X_FRAME_OPTIONS, "DENY");
-    // The host has been checked against our names, so it cannot smuggle a directive in.
-    let host = host.unwrap_or("localhost");
-    let policy = format!(
-        "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \
-         connect-src 'self' ws://{host} wss://{host}; frame-ancestors 'none'"
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
-
-    #[tokio::test]
-    async fn errors_of_actix_web_become_problems_and_answers_are_dressed() {
-        let livez = web::resource("/livez").get(alive).head(alive);
-        let app = init_service(App::new().service(livez).wrap(from_fn(guard))).await;
-        for (request, status) in [
-            (TestRequest::get().uri("/livez"), 200),
-            (TestRequest::default().method(Method::HEAD).uri("/livez"), 200),
-            (TestRequest::get().uri("/nope"), 404),
-            (TestRequest::get().uri("/livez/../nope"), 404),
-            (TestRequest::delete().uri("/livez"), 405),
-        ] {
-            let response = call_service(&app, request.to_request()).await;
-            assert_eq!(response.status(), status);
-            assert_eq!(response.headers().get("x-content-type-options").expect("set"), "nosniff");
-            assert!(response.headers().contains_key("content-security-policy"));
-            if status >= 400 {
-                assert_eq!(response.headers().get("content-type").expect("set"), problem::MEDIA_TYPE);
-                assert_eq!(response.headers().contains_key("allow"), status == 405);
-                let body: Value = read_body_json(response).await;
-                assert_eq!(body["status"], status);
-                assert!(["type", "title", "detail"].iter().all(|field| body[field].is_string()), "{body}");
-            }
-        }
-    }
 
     #[test]
     fn public_view_of_a_quest_keeps_its_secrets() {

@@ -11,6 +11,7 @@ use super::http;
 use super::limits::Admission;
 use super::memory::Memory;
 use super::metrics::{Counting, Metrics};
+use super::quests::Publish;
 use super::tls::Tls;
 use crate::actors::game::Game;
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ use tokio::time::Instant;
 const BACKLOG: u32 = 4096;
 /// HTTP connections on their way to the actix thread.
 const HTTP_QUEUE: usize = 256;
+/// Time between pings, if nothing else is configured: carriers forget a silent connection after some 30 s at the least.
+pub const PING_DEFAULT: Duration = Duration::from_secs(25);
 /// How the edge is set up.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
@@ -62,6 +65,8 @@ pub struct EdgeConfig {
     pub drain_deadline: Duration,
     /// The operator's console, if there is one.
     pub console: Option<ConsoleConfig>,
+    /// Who publishes quests that come over HTTP, if anybody does.
+    pub publisher: Option<Arc<dyn Publish>>,
     /// Other parts of the node whose counters `/metrics` shows.
     pub counting: Vec<Arc<dyn Counting>>,
 }
@@ -83,10 +88,11 @@ impl EdgeConfig {
             allowance: Allowance::default(),
             memory_max: None,
             tls: None,
-            ping: Duration::from_secs(25),
+            ping: PING_DEFAULT,
             drain_spread: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(5),
             console: None,
+            publisher: None,
             counting: Vec::new(),
         }
     }
@@ -182,6 +188,7 @@ pub async fn serve(config: EdgeConfig, game: Game, auth: Arc<Auth>, clock: Clock
         tasks.spawn(tls.clone().watch(draining.clone()));
     }
     tasks.spawn(Arc::clone(&edge.auth).keep_fresh(draining.clone()));
+    tasks.spawn(Arc::clone(&edge.auth).watch(draining.clone()));
     tasks.spawn(House::new(edge, admission, to_http, draining).open(listener, http));
     tracing::info!(%addr, tls = tls.is_some(), "listening");
     Ok(Running { addr, drain, tasks })

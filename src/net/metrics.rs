@@ -142,6 +142,10 @@ impl Metrics {
             one("redis_given_up_total", "counter", "Times that Redis was given up for a while.", &redis.opened);
             one("redis_given_up", "gauge", "Whether Redis is given up now.", &u8::from(redis.open));
         }
+        if let Some((renewals, failures)) = auth.renewals() {
+            one("key_renewals_total", "counter", "Times that the key files were read again.", &renewals);
+            one("key_failures_total", "counter", "Times that the key files were no good.", &failures);
+        }
         if let Some((fetches, failures)) = auth.fetches() {
             one("jwks_fetches_total", "counter", "Fetches of the key set.", &fetches);
             one("jwks_failures_total", "counter", "Fetches of the key set that failed.", &failures);

@@ -9,6 +9,7 @@
 
 pub mod auth;
 pub mod budget;
+mod changes;
 pub mod client;
 pub mod close;
 mod commands;
@@ -17,10 +18,12 @@ mod connection_id;
 pub mod console;
 mod console_assets;
 mod console_cookie;
+mod devices;
 #[cfg(feature = "faults")]
 pub mod echo;
 mod fix;
 mod frames;
+mod guard;
 mod handshake;
 pub mod head;
 #[cfg(feature = "faults")]
@@ -33,11 +36,13 @@ pub mod listener;
 mod live;
 pub mod memory;
 pub mod metrics;
+mod object;
 mod operators;
 mod outbound;
 pub mod phones;
 mod problem;
 mod protocol;
+pub mod quests;
 mod rules;
 pub mod self_signed;
 pub mod stage;

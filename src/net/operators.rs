@@ -2,6 +2,7 @@
 
 use super::auth::Role;
 use super::http::State;
+use super::object::Object;
 use super::problem::Problem;
 use super::rules::Caller;
 use crate::actors::access::Revoked;
@@ -21,7 +22,6 @@ const LINES: (u32, u32) = (50, 500);
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/operator/parked").get(parked).post(unpark))
-        .service(web::resource("/v1/operator/quests").get(quests))
         .service(web::resource("/v1/operator/revocations").get(revocations).post(revoke))
         .service(web::resource("/v1/operator/revocations/{id}").delete(lift))
         .service(web::resource("/v1/operator/audit").get(audit))
@@ -53,7 +53,12 @@ async fn parked(state: Data<State>) -> HttpResponse {
     fresh(state.edge.game.parked().await)
 }
 
-async fn unpark(state: Data<State>, caller: ReqData<Caller>, wish: Json<Wish>) -> Result<HttpResponse, Problem> {
+async fn unpark(
+    state: Data<State>,
+    caller: ReqData<Caller>,
+    wish: Json<Object<Wish>>,
+) -> Result<HttpResponse, Problem> {
+    let Object(wish) = wish.into_inner();
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "No such entity is parked; they are listed by GET.");
     let entity: EntityId = wish.entity.parse().map_err(|_| unknown())?;
     let (drop, action) = match wish.what {
@@ -76,11 +81,6 @@ async fn unpark(state: Data<State>, caller: ReqData<Caller>, wish: Json<Wish>) -
     state.doing(deed, done).await
 }
 
-/// Quests whole, with their places and steps.
-async fn quests(state: Data<State>) -> HttpResponse {
-    fresh(json!({"quests": state.overview().quests}))
-}
-
 /// What is to be revoked: all tokens of a player, or one token.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,10 +96,14 @@ async fn revocations(state: Data<State>) -> HttpResponse {
     fresh(json!({"revocations": state.edge.game.access().revocations()}))
 }
 
-async fn revoke(state: Data<State>, caller: ReqData<Caller>, wish: Json<Revoke>) -> Result<HttpResponse, Problem> {
+async fn revoke(
+    state: Data<State>,
+    caller: ReqData<Caller>,
+    wish: Json<Object<Revoke>>,
+) -> Result<HttpResponse, Problem> {
     let bad = |why: &str| Problem::new(StatusCode::BAD_REQUEST, why);
     let now = state.edge.clock.now();
-    let (what, target) = match wish.into_inner() {
+    let (what, target) = match wish.into_inner().0 {
         Revoke { player: Some(player), until, token: None } => {
             let until = until.map_or(now, Timestamp::from_millis);
             if until > now + std::time::Duration::from_secs(300) {
@@ -166,8 +170,8 @@ struct For {
     role: Role,
 }
 
-async fn link(state: Data<State>, caller: ReqData<Caller>, wish: Json<For>) -> Result<HttpResponse, Problem> {
-    let role = wish.role;
+async fn link(state: Data<State>, caller: ReqData<Caller>, wish: Json<Object<For>>) -> Result<HttpResponse, Problem> {
+    let Object(For { role }) = wish.into_inner();
     if !matches!(role, Role::Operator | Role::Viewer) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "The console is for the roles operator and viewer."));
     }

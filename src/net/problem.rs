@@ -7,6 +7,7 @@ use actix_http::ConnectionType;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
+use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,11 +28,13 @@ pub(super) struct Problem {
     retry_after: Option<Duration>,
     /// The methods that would do.
     allow: Option<String>,
+    /// For a file that was sent: what is wrong with it, with line and column.
+    faults: Option<Value>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), code: None, retry_after: None, allow: None }
+        Self { status, detail: detail.into(), code: None, retry_after: None, allow: None, faults: None }
     }
 
     /// Too much is asked; the same will do after a while.
@@ -47,6 +50,11 @@ impl Problem {
     /// For an address that is there, but not for this method.
     pub(super) fn method_not_allowed(allow: String) -> Self {
         Self { allow: Some(allow), ..Self::of(StatusCode::METHOD_NOT_ALLOWED) }
+    }
+
+    /// For a file that was sent, with what is wrong with it.
+    pub(super) fn with_faults(detail: impl Into<String>, faults: Value) -> Self {
+        Self { faults: Some(faults), ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -98,6 +106,9 @@ impl ResponseError for Problem {
         if let Some(code) = self.code {
             body["code"] = code.into();
         }
+        if let Some(faults) = &self.faults {
+            body["faults"] = faults.clone();
+        }
         let mut response = HttpResponse::build(self.status).content_type(MEDIA_TYPE).body(body.to_string());
         let headers = response.headers_mut();
         if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
@@ -142,7 +153,7 @@ pub(super) const MEANINGS: &[(u16, &str, &str)] = &[
     (405, "Method Not Allowed", "The address exists but not for this method; see the Allow header."),
     (408, "Request Timeout", "The request did not arrive in time."),
     (409, "Conflict", "The request is understood but not possible now; `code` is the refusal's number."),
-    (413, "Payload Too Large", "The body is over 16 KiB."),
+    (413, "Payload Too Large", "The body is larger than this address takes."),
     (415, "Unsupported Media Type", "Send `Content-Type: application/json`."),
     (421, "Misdirected Request", "The Host header is none of this server's names."),
     (426, "Upgrade Required", "Open this address as a WebSocket, on a connection of its own."),

@@ -4,6 +4,7 @@
 //! Promise: a node that no demo has started has no stage, and then there is nothing here to stop.
 
 use super::http::State;
+use super::object::Object;
 use super::problem::Problem;
 use super::rules::Caller;
 use crate::units::Timestamp;
@@ -84,8 +85,9 @@ impl StageNews {
 pub(super) async fn stop(
     state: Data<State>,
     caller: ReqData<Caller>,
-    wish: Json<StopRequest>,
+    wish: Json<Object<StopRequest>>,
 ) -> Result<HttpResponse, Problem> {
+    let Object(wish) = wish.into_inner();
     let stage = state.console.as_ref().and_then(|console| console.stage());
     let stage =
         stage.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Only a demo's nodes can be stopped here."))?;
@@ -95,7 +97,7 @@ pub(super) async fn stop(
     }
     let deed = caller.deed("node.stop", format!("node/{}", wish.node));
     let done = async {
-        match stage.stop.try_send(wish.into_inner().node) {
+        match stage.stop.try_send(wish.node) {
             Ok(()) => Ok(HttpResponse::Accepted().finish()),
             Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The demo is busy; try again.")),
         }

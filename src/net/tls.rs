@@ -5,6 +5,7 @@
 //! listens; files that have become useless while it runs leave the certificate in place that was there, and the log says
 //! so; HTTP/1.1 and nothing else is agreed on; no error repeats what a key file holds.
 
+use super::changes::Changes;
 use super::listener::told;
 use super::metrics::Counting;
 use arc_swap::ArcSwap;
@@ -15,9 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
@@ -28,8 +27,6 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 /// Browsers open WebSockets by HTTP/1.1, and that is all that this port speaks.
 const ALPN: &[u8] = b"http/1.1";
-/// How often the files are looked at: who renews a certificate does so weeks before the old one ends.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// Why a certificate cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -152,32 +149,16 @@ impl Tls {
 
     /// Reads the files again when they have changed, or at SIGHUP, until the node drains.
     pub(super) async fn watch(self, mut draining: watch::Receiver<bool>) {
-        let mut seen = self.stamps();
-        let mut clock = interval(LOOK);
-        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut hangups = Hangups::new();
+        let mut changes = Changes::of(vec![self.certificate.cert.clone(), self.certificate.key.clone()]);
         loop {
-            let told_to = tokio::select! {
+            tokio::select! {
                 () = told(&mut draining) => return,
-                () = hangups.next() => true,
-                _ = clock.tick() => false,
-            };
-            let stamps = self.stamps();
-            if !told_to && stamps == seen {
-                continue;
+                () = changes.next() => {}
             }
-            seen = stamps;
             if let Err(err) = self.reload() {
                 tracing::warn!(%err, "the certificate in use stays");
             }
         }
-    }
-
-    fn stamps(&self) -> [Option<(SystemTime, u64)>; 2] {
-        [&self.certificate.cert, &self.certificate.key].map(|path| {
-            let about = fs::metadata(path).ok()?;
-            Some((about.modified().ok()?, about.len()))
-        })
     }
 }
 
@@ -232,40 +213,6 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|reason| TlsError::Read { path: path.to_owned(), reason })
-}
-
-/// SIGHUP, where there is such a thing.
-struct Hangups {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangups {
-    #[cfg(unix)]
-    fn new() -> Self {
-        Self { signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok() }
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        let heard = match &mut self.signal {
-            Some(signal) => signal.recv().await,
-            None => None,
-        };
-        if heard.is_none() {
-            std::future::pending().await
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Self {
-        Self {}
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        std::future::pending().await
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use tokio::time::timeout;
 /// Longest request; longer, and the server is down or busy with its end.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+const JSON: &str = "application/json";
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -28,19 +30,30 @@ impl Reply {
 
 /// GET, as an operator if there is a token.
 pub(crate) async fn get(port: u16, path: &str, token: Option<&str>) -> io::Result<Reply> {
-    ask(port, "GET", path, token, "").await
+    ask(port, "GET", path, token, (JSON, "")).await
 }
 
 /// POST with JSON, as an operator.
 pub(crate) async fn post(port: u16, path: &str, token: &str, body: &Value) -> io::Result<Reply> {
-    ask(port, "POST", path, Some(token), &body.to_string()).await
+    send(port, path, token, JSON, &body.to_string()).await
 }
 
-async fn ask(port: u16, method: &str, path: &str, token: Option<&str>, body: &str) -> io::Result<Reply> {
+/// POST with a body of some kind.
+pub(crate) async fn send(port: u16, path: &str, token: &str, kind: &str, body: &str) -> io::Result<Reply> {
+    ask(port, "POST", path, Some(token), (kind, body)).await
+}
+
+async fn ask(
+    port: u16,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    (kind, body): (&str, &str),
+) -> io::Result<Reply> {
     let bearer = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{bearer}\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+         Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let exchange = async {

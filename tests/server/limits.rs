@@ -207,3 +207,57 @@ async fn a_body_that_drips_holds_nothing_for_long() {
     .await;
     server.end().await;
 }
+
+/// Until the server says nothing more, in time.
+async fn rest(raw: &mut Raw) -> Heard {
+    tokio::time::timeout(DEADLINE, raw.end()).await.expect("it ends")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_head_on_a_connection_is_bounded_like_the_first() {
+    let server = TestServer::start_at(NOW, quick(), |edge| {
+        edge.head_deadline = Duration::from_millis(500);
+        edge.request_deadline = Duration::from_millis(500);
+    })
+    .await;
+    let addr = server.addr();
+    let get = |more: &str| format!("GET /livez HTTP/1.1\r\nHost: {addr}\r\n{more}\r\n");
+    let again = async |raw: &mut Raw, more: &str| {
+        raw.send(get(more).as_bytes()).await;
+        let response = raw.response().await;
+        (response.status, response.problem())
+    };
+    let fine = (200, String::new());
+    let large = (431, "/problems/request-header-fields-too-large".to_owned());
+    let many: String = (0..90).map(|n| format!("X-{n}: 1\r\n")).collect();
+    for (more, wanted) in [
+        (format!("X-Big: {}\r\n", "x".repeat(7_900)), &fine),
+        (many, &fine),
+        (format!("X-Big: {}\r\n", "x".repeat(8_200)), &large),
+        (format!("X-Big: {}\r\n", "x".repeat(100_000)), &large),
+    ] {
+        let mut raw = Raw::open(addr).await;
+        for _ in 0..2 {
+            assert_eq!(again(&mut raw, "").await, fine);
+        }
+        assert_eq!(again(&mut raw, &more).await, *wanted, "{} bytes", more.len());
+        if *wanted == large {
+            assert_eq!(rest(&mut raw).await, Heard::Eof, "nothing more is read");
+        } else {
+            assert_eq!(again(&mut raw, "").await, fine, "and the connection goes on");
+        }
+    }
+    // One that drips holds nothing for long.
+    let mut raw = Raw::open(addr).await;
+    assert_eq!(again(&mut raw, "").await, fine);
+    let begun = tokio::time::Instant::now();
+    raw.send(b"GET /livez HTTP/1.1\r\nHo").await;
+    assert_eq!(rest(&mut raw).await, Heard::Eof);
+    assert!((900..5_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    // One that is idle between two requests is another thing.
+    let mut raw = Raw::open(addr).await;
+    assert_eq!(again(&mut raw, "").await, fine);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(again(&mut raw, "").await, fine);
+    server.end().await;
+}

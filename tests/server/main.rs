@@ -18,6 +18,7 @@ mod never_reads;
 mod phone;
 mod phones;
 mod poison;
+mod publishing;
 mod secure;
 mod sleeping;
 mod team_life;

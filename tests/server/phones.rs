@@ -164,3 +164,48 @@ async fn only_who_is_unknown_is_refused() {
     }
     server.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_that_an_operator_has_set_up_posts_until_it_is_lost() {
+    let server = TestServer::start(quick()).await;
+    let clerk = server.operator_token();
+    let add = async |headers: &[&str], body: Value| {
+        let bearer = format!("Authorization: Bearer {clerk}");
+        let headers: Vec<&str> = [bearer.as_str(), JSON].into_iter().chain(headers.iter().copied()).collect();
+        server.http("POST", "/v1/operator/devices", &headers, &body.to_string()).await
+    };
+    let made = add(&[], json!({ "player": "ada", "app": "traccar" })).await;
+    assert_eq!((made.status, made.header("cache-control")), (201, Some("no-store")), "{made:?}");
+    let made = made.json();
+    let link = made["link"].as_str().expect("a link");
+    let (base, rest) = link.split_once("/in/traccar?id=").expect("Traccar's address");
+    assert_eq!(base, format!("http://{}", server.addr()));
+    assert!(made["picture"].as_str().is_some_and(|svg| svg.contains("<svg")), "{made}");
+    let token = rest.split('&').next().expect("a token");
+    assert_eq!(traccar(&server, token, GATE).await.status, 200);
+    let bearer = format!("Authorization: Bearer {token}");
+    assert_eq!(server.http("GET", "/v1/wake", &[&bearer], "").await.status, 403, "it posts, and nothing else");
+
+    // Behind a proxy the page's own origin says how the phone gets here.
+    let origin = format!("Origin: http://{}", server.addr());
+    let other = add(&[&origin], json!({ "player": "bo", "app": "owntracks" })).await.json();
+    assert!(other["link"].as_str().is_some_and(|link| link.starts_with("owntracks:///config?inline=")), "{other}");
+    for bad in [
+        json!({ "player": "a b", "app": "traccar" }),
+        json!({ "player": "ada", "app": "fax" }),
+        json!({ "player": "ada" }),
+        json!(["ada", "traccar"]),
+    ] {
+        assert_eq!(add(&[], bad.clone()).await.status, 400, "{bad}");
+    }
+    assert_eq!(add(&["Origin: http://evil.example"], json!({ "player": "bo", "app": "traccar" })).await.status, 403);
+
+    let audit = server.look("/v1/operator/audit").await;
+    let jti = made["token"].as_str().expect("its name");
+    let told: Vec<&Value> = audit["lines"].as_array().expect("lines").iter().map(|line| &line["target"]).collect();
+    assert!(told.contains(&&json!(format!("player/ada token/{jti}"))), "{audit}");
+    assert!(!audit.to_string().contains(token), "the log has no tokens");
+    assert_eq!(server.post("/v1/operator/revocations", &clerk, &json!({ "token": jti })).await.status, 201);
+    assert_eq!(traccar(&server, token, GATE).await.status, 401);
+    server.end().await;
+}

@@ -3,12 +3,18 @@
 // Promise: pure functions that return plain text; whoever shows it sets `textContent`, never HTML.
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const COMPASS = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];
 
 /** Milliseconds since 1970 (or an ISO text) as 14:03:12. @param {number | string} at */
 export function clock(at) {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? "--:--:--" : CLOCK.format(date);
+}
+
+/** Milliseconds since 1970 as 9 Jun 2026. @param {number} at */
+export function day(at) {
+  return DAY.format(new Date(at));
 }
 
 /** 12.3 m, 140 m, 1.2 km. @param {number} m */

@@ -3,6 +3,7 @@
 // Promise: the state shown is what the server sent last; this file keeps it and decides who must be told, the others
 // draw. Nothing is ever asked from another origin.
 
+import { post } from "./ask.js";
 import { Card } from "./card.js";
 import { drawChart } from "./chart.js";
 import { byId, say } from "./dom.js";
@@ -16,6 +17,7 @@ import { Phone } from "./phone.js";
 import { Player } from "./player.js";
 import { Players } from "./players.js";
 import { Regions } from "./regions.js";
+import { Staff } from "./staff.js";
 import { Streets } from "./streets.js";
 import { onThemeChange, teamColour } from "./theme.js";
 
@@ -33,6 +35,7 @@ const players = new Players();
 const map = new MapView(byId("map"), [regions, players, regions.names]);
 regions.avoid = () => (players.avatar ? [players.avatar.at()] : []);
 const rates = new Rates();
+const staff = new Staff();
 const quest = () => world.quests.find((q) => q.id === chosenQuest) ?? world.quests[0] ?? null;
 const team = (id) => world.teams.find((t) => t.id === id) ?? null;
 const stepName = (id) => text(quest()?.steps.find((s) => s.id === id)?.title, words(id));
@@ -72,16 +75,6 @@ const panel = new Panel({
   },
   stop: (node) => post("stop", { node }),
 });
-
-/** Asks the server to do something; what went wrong, or an empty text. */
-async function post(url, body) {
-  const reply = await fetch(url, {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
-  }).catch(() => null);
-  if (reply?.ok) return "";
-  const said = await reply?.json().catch(() => null);
-  return said?.detail ?? `Not done${reply ? ` (${reply.status})` : ": the server cannot be reached"}. Try again.`;
-}
 
 function placeOfStep(step) {
   return quest()?.steps.find((s) => s.id === step)?.place ?? null;
@@ -303,6 +296,7 @@ new Live("live", {
     takeTeams(overview);
     takeDots(overview);
     events.reset(overview.recent ?? []);
+    staff.begin();
     byId("loading").hidden = true;
     if (!resumed) mapLoaded.then(() => me.resume());
     resumed = true;

@@ -74,7 +74,7 @@ export class Panel {
     const all = [...new Set([...known.keys(), ...told.keys()])].sort();
     byId("nodes-section").hidden = all.length === 0;
     keyed(byId("nodes"), this.nodeRows, all, (name) => name, (name) => {
-      const stop = el("button", { type: "button", class: "quiet stop", title: "kill -9 on its process", "aria-label": `Stop node ${name}`, hidden: true,
+      const stop = el("button", { type: "button", class: "quiet stop acts", title: "kill -9 on its process", "aria-label": `Stop node ${name}`, hidden: true,
         onclick: async () => say(byId("nodes-note"), await this.on.stop(name)) }, "Stop");
       return el("li", {}, el("i", { class: "dot", "aria-hidden": "true" }), el("strong", { class: "clip" }, name),
         el("span", { class: "what faint clip" }), stop);
@@ -130,7 +130,7 @@ export class Panel {
       const row = el("li", {},
         el("p", {}, el("strong", {}, stepName(card.step)), ` by ${playerName(card.player)}, `, el("time", {}, clock(card.at))),
         el("p", { class: "faint clip", title: card.photo }, card.photo),
-        el("div", { class: "row" }, reason,
+        el("div", { class: "row acts" }, reason,
           el("button", { type: "button", class: "good", onclick: () => verdict(true) }, "Approve"),
           el("button", { type: "button", class: "bad", onclick: () => verdict(false) }, "Reject")),
         problem);

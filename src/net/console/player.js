@@ -175,9 +175,9 @@ export class Player {
     const quest = this.run?.quest ?? this.world.quest()?.id;
     const reply = await fetch(`codes?quest=${encodeURIComponent(quest)}`);
     if (!reply.ok) throw new Error(`the codes could not be read (${reply.status})`);
-    const found = (await reply.json()).find(([id]) => id === step);
+    const found = (await reply.json()).codes.find((code) => code.step === step);
     if (!found) throw new Error("this step has no sign");
-    return found[1];
+    return found.code;
   }
 
   #notice(notice, offset) {

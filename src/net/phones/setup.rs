@@ -10,10 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use qrcode::render::{svg, unicode};
 use qrcode::types::QrError;
 use qrcode::{EcLevel, QrCode};
+use serde::Deserialize;
 use serde_json::json;
 
 /// An app that posts fixes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PhoneApp {
     /// Traccar Client, for Android and iOS.
     Traccar,

@@ -36,6 +36,7 @@ fn reviews(server: &TestServer) -> Vec<Case> {
         ("a number", b"7"),
         ("a text", b"\"approve\""),
         ("a list", b"[]"),
+        ("a list of what the fields would hold", br#"["bea","quick","selfie",true,null]"#),
         ("something after the end", late.as_bytes()),
         ("a mark of byte order", b"\xef\xbb\xbf{}"),
         ("bytes that are no text", b"{\"player\":\"\xff\"}"),
