@@ -152,6 +152,11 @@ pub(crate) async fn pair(folder: &Folder) -> (Postgres, Server, Server) {
              cert_file = \"certificates/{name}.pem\"\nkey_file = \"certificates/{name}.key\"\n"
         )
     };
+    for name in ["a", "b"] {
+        fs::create_dir_all(folder.path(name)).expect("the folder can be written");
+        // Nodes of a cluster have this one in common as well.
+        fs::copy(folder.path("auth.key"), folder.path(name).join("auth.key")).expect("it is there");
+    }
     let a = Server::start(folder, "a", &settings("a")).await.ready().await;
     let b = Server::start(folder, "b", &settings("b")).await.ready().await;
     (postgres, a, b)
