@@ -178,10 +178,9 @@ impl Mind {
     pub fn hear(&mut self, notice: &Value, now: Instant) {
         let quest = usize::from(notice["quest"] == town::QUIZ);
         match notice["type"].as_str().unwrap_or_default() {
-            "team.joined" => {
-                if !std::mem::replace(&mut self.is_in, true) {
-                    self.team.join();
-                }
+            "team.joined" if !self.is_in => {
+                self.is_in = true;
+                self.team.join();
             }
             "quest.started" => self.started(quest),
             "quest.finished" | "quest.ended" => {
