@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use waystone::ids::PlayerId;
 
 /// How long players play before the first fault.
 const CALM: Duration = Duration::from_secs(2);
@@ -139,10 +138,10 @@ impl Stage {
 }
 
 /// Witnesses who do not come to their end, what they heard last, and what their last fix was answered.
-fn stuck(cluster: &Cluster) -> Vec<(PlayerId, Option<(u64, Value)>, Option<String>)> {
+fn stuck(cluster: &Cluster) -> Vec<String> {
     let records = cluster.ground.records();
     let stuck = records.iter().filter(|record| !record.is_settled());
-    stuck.map(|record| (record.player.clone(), record.told().pop(), record.last_fix())).collect()
+    stuck.map(|record| format!("{}: {:?}, {:?}", record.player, record.told().pop(), record.last_fix())).collect()
 }
 
 /// For who reads the test's output.
