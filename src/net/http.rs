@@ -80,6 +80,11 @@ impl State {
         self.shared.get(|| self.edge.game.overview())
     }
 
+    /// Something has changed that the next reader is to see.
+    pub(super) fn changed(&self) {
+        self.shared.forget();
+    }
+
     fn ready(&self) -> Result<(), &'static str> {
         if *self.draining.borrow() {
             return Err("the node drains");

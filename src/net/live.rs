@@ -47,6 +47,11 @@ impl Shared {
             }
         }
     }
+
+    /// The next reader gets a new one: who has changed something wants to see it.
+    pub(super) fn forget(&self) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 struct Reader {
@@ -171,5 +176,7 @@ mod tests {
         let shared = Shared::default();
         let first = shared.get(empty);
         assert!(Arc::ptr_eq(&first, &shared.get(empty)));
+        shared.forget();
+        assert!(!Arc::ptr_eq(&first, &shared.get(empty)), "something has changed");
     }
 }

@@ -111,6 +111,7 @@ async fn publish(
     }
     let deed = caller.deed("quest.publish", format!("quest/{quest}"));
     let Published { version, new } = state.doing(deed, async { Ok(publisher.publish(text).await?) }).await?;
+    state.changed();
     let mut answer = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer.json(json!({"quest": quest, "version": version, "new": new, "warnings": warnings})))
 }
