@@ -95,7 +95,7 @@ test("the audit log tells it, the newest first, with older lines below", async (
   assert.match((await page.locator("#audit-lines tr").first().innerText()).replace(quest, "QUEST"),
     /^\d+ \w+ 20\d\d \d\d:\d\d:\d\d\toperator-[0-9a-f]+ operator\tcodes\.read\tquest\/QUEST\tdone\t/);
   await page.locator("#audit-older").click();
-  await audit("console.open").waitFor();
+  await audit("console.open").first().waitFor();
   assert.match(await audit("parked.drop").innerText(), /player\/operator-[0-9a-f]+\tdone/);
   assert.equal(await audit("parked.redrive").count(), 1);
   assert.equal(await page.locator("#audit-older").isVisible(), false, "there are no older ones");
