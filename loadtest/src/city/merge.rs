@@ -238,20 +238,10 @@ impl Whole {
             add(self.latencies.entry(name), latency);
         }
         match &mut self.lag {
-            Some(lag) => join(lag, &sum.lag),
+            Some(lag) => lag.absorb(&sum.lag),
             none => *none = Some(sum.lag),
         }
-        let (mine, its) = (&mut self.totals, sum.totals);
-        mine.fixes += its.fixes;
-        mine.acks += its.acks;
-        mine.awards += its.awards;
-        mine.notices += its.notices;
-        mine.connects += its.connects;
-        mine.reconnects += its.reconnects;
-        mine.refused += its.refused;
-        for (code, count) in its.by_code {
-            *mine.by_code.entry(code).or_default() += count;
-        }
+        self.totals.absorb(sum.totals);
         for (name, count) in sum.more {
             *self.more.entry(name).or_default() += count;
         }
@@ -272,13 +262,8 @@ impl Whole {
 fn add(entry: std::collections::btree_map::Entry<'_, String, Latency>, more: Latency) {
     match entry {
         std::collections::btree_map::Entry::Vacant(vacant) => drop(vacant.insert(more)),
-        std::collections::btree_map::Entry::Occupied(mut known) => join(known.get_mut(), &more),
+        std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().absorb(&more),
     }
-}
-
-fn join(one: &mut Latency, other: &Latency) {
-    // All of them have the same bounds.
-    one.0.add(&other.0).expect("histograms of equal bounds add up");
 }
 
 #[cfg(test)]

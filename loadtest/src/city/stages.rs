@@ -99,22 +99,11 @@ fn joined(mut one: Record, next: Record) -> Record {
     }
     for (name, latency) in next.latencies {
         match one.latencies.get_mut(&name) {
-            // All of them have the same bounds.
-            Some(known) => known.0.add(&latency.0).expect("histograms of equal bounds add up"),
+            Some(known) => known.absorb(&latency),
             None => drop(one.latencies.insert(name, latency)),
         }
     }
-    let (mine, its) = (&mut one.totals, next.totals);
-    mine.fixes += its.fixes;
-    mine.acks += its.acks;
-    mine.awards += its.awards;
-    mine.notices += its.notices;
-    mine.connects += its.connects;
-    mine.reconnects += its.reconnects;
-    mine.refused += its.refused;
-    for (code, count) in its.by_code {
-        *mine.by_code.entry(code).or_default() += count;
-    }
+    one.totals.absorb(next.totals);
     for found in next.verdict {
         match one.verdict.iter_mut().find(|known| known.name == found.name) {
             Some(known) => {

@@ -30,6 +30,11 @@ struct Stored {
 }
 
 impl Latency {
+    /// Takes in another's values. Both must have the same bounds, as all of one measure have.
+    pub fn absorb(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("histograms of equal bounds add up");
+    }
+
     /// The value that so large a share of all values does not exceed, in milliseconds; absent if there is no value.
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile) as f64 / 1_000.0)

@@ -179,6 +179,22 @@ pub struct Totals {
     pub by_code: BTreeMap<String, u64>,
 }
 
+impl Totals {
+    /// Takes in those of somebody else, or of later.
+    pub fn absorb(&mut self, others: Self) {
+        self.fixes += others.fixes;
+        self.acks += others.acks;
+        self.awards += others.awards;
+        self.notices += others.notices;
+        self.connects += others.connects;
+        self.reconnects += others.reconnects;
+        self.refused += others.refused;
+        for (code, count) in others.by_code {
+            *self.by_code.entry(code).or_default() += count;
+        }
+    }
+}
+
 /// One line of the budget: what was allowed, and what was seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
