@@ -19,7 +19,7 @@ const EXIT_ACCURACIES: f64 = 0.445;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) fix: Fix,
-    /// Metres per second: the greater of what the phone says and what the way since the last fix implies.
+    /// Metres per second, the greatest of what the phone says and what the way to it implies, now and just before.
     pub(super) speed: f64,
     /// Whether it is too coarse beside the fixes before it.
     pub(super) dim: bool,

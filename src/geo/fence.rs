@@ -16,6 +16,7 @@ use super::evidence::{Evidence, Sample};
 use super::index::{RegionIndex, SafeBox};
 use super::memory::{Follow, Memory, Told, Walk};
 pub use super::observed::{Fate, Observed};
+use super::pace::Pace;
 use super::plausibility::{Gate, Reason, RuleSet, Shadow, Verdict, implied_speed};
 use super::position::Fix;
 use super::region::Region;
@@ -65,6 +66,7 @@ pub struct Tracker {
     /// A rule set on trial; boxed, since hardly any server has one.
     shadow: Option<Box<Shadow>>,
     last: Option<Sample>,
+    pace: Pace,
     /// Server time at which the last fix was accepted, or the first tick before any.
     heard: Option<Timestamp>,
     memory: BTreeMap<RegionId, Memory>,
@@ -128,8 +130,9 @@ impl Tracker {
     }
 
     /// Watches a corridor being followed: each quarter whose checkpoints (one at least each 20 m) have all been
-    /// passed within `within` metres is reported once, in any order and direction. `done` are the quarters already
-    /// known. Passed checkpoints of a quarter not yet whole are known to this tracker only.
+    /// passed within `within` metres is reported once, in any order and direction, while the player is inside of it;
+    /// what was passed before the enter is reported with it. `done` are the quarters already known. Passed checkpoints of
+    /// a quarter not yet whole are known to this tracker only.
     pub fn follow(&mut self, region: RegionId, within: Meters, done: u8) {
         self.remembered(region).follow = Some(Follow::new(within, done));
     }
@@ -304,16 +307,18 @@ impl Tracker {
         let dim = self.is_dim(fix);
         let said = fix.speed().map_or(0.0, |speed| speed.get());
         let Some(before) = self.last else {
-            return Walk { here: Sample { fix: *fix, speed: said, dim }, before: None, way: false, wary: false };
+            let speed = self.pace.see(fix, said, false, self.gate.rules().fast_for);
+            return Walk { here: Sample { fix: *fix, speed, dim }, before: None, way: false, wary: false };
         };
         let implied = if jumped { implied_speed(&before.fix, fix) } else { self.gate.pace() };
+        let speed = self.pace.see(fix, said.max(implied), jumped, self.gate.rules().fast_for);
         let way = !jumped
             && implied <= self.gate.rules().fast.get()
             && fix.time().since(before.fix.time()) <= WAY_GAP_MAX
             && fix.believed_accuracy() <= WAY_ACCURACY_MAX
             && before.fix.believed_accuracy() <= WAY_ACCURACY_MAX;
         let wary = self.wary_until.is_some_and(|until| fix.time() < until);
-        Walk { here: Sample { fix: *fix, speed: said.max(implied), dim }, before: Some(before), way, wary }
+        Walk { here: Sample { fix: *fix, speed, dim }, before: Some(before), way, wary }
     }
 
     /// Tells which remembered regions opened or closed.

@@ -209,7 +209,10 @@ impl Memory {
         corridor.pass(&mut passed, from, to, follow.within);
         let quarters = follow.done | corridor.quarters(&passed);
         follow.passed = Some(passed);
-        if quarters != follow.done {
+        // Walked before the enter was sure, or with the exit: that is told once the player counts as inside, since whoever
+        // hears of it takes it from nobody else.
+        let counts_as_inside = self.open && self.inner.inside.is_some();
+        if quarters != follow.done && counts_as_inside {
             follow.done = quarters;
             let (kind, why) = (TransitionKind::Along { quarters }, here.why(Rule::Along));
             told.transitions.push(Transition { region: region.id.clone(), ring: None, kind, why });

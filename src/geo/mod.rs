@@ -20,6 +20,7 @@ pub mod index;
 mod memory;
 mod metric;
 mod observed;
+mod pace;
 mod packed;
 pub mod moving;
 pub mod plausibility;
