@@ -17,6 +17,7 @@ pub mod entry;
 pub mod event;
 pub mod evidence;
 pub mod guidance;
+pub mod kept;
 pub mod notice;
 pub mod player;
 pub mod player_news;

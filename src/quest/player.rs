@@ -8,6 +8,7 @@ use crate::ids::{BadgeId, PlayerId, QuestId, RegionId, StepId, TeamId};
 use crate::quest::definition::QuestRef;
 use crate::quest::draft::Evolve;
 use crate::quest::event::{Event, PlayerEvent, RunRef};
+use crate::quest::kept::Kept;
 use crate::quest::notice::Notice;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ pub struct Player {
     /// The offset of the last notice.
     pub offset: u64,
     /// The latest notices with their offsets.
-    pub notices: VecDeque<(u64, Arc<Notice>)>,
+    pub notices: VecDeque<(u64, Kept)>,
 }
 
 /// A run as one of its players knows it.
@@ -210,7 +211,7 @@ impl Player {
     pub fn hear(&mut self, notices: &[Notice]) {
         for notice in notices {
             self.offset += 1;
-            self.notices.push_back((self.offset, Arc::new(notice.clone())));
+            self.notices.push_back((self.offset, Kept::new(notice)));
         }
         let surplus = self.notices.len().saturating_sub(NOTICES_KEPT);
         self.notices.drain(..surplus);
@@ -222,7 +223,8 @@ impl Player {
         if after > self.offset || after < kept_from {
             return None;
         }
-        Some(self.notices.iter().filter(|(offset, _)| *offset > after).cloned().collect())
+        let missed = self.notices.iter().filter(|(offset, _)| *offset > after);
+        Some(missed.map(|(offset, kept)| (*offset, Arc::new(kept.notice()))).collect())
     }
 
     /// The language that this player is told things in.
