@@ -2,8 +2,7 @@
 //! player's notices to the socket, each once and in order.
 //!
 //! Nearly every fix ends here: no hop, no store. Promise: fixes are judged in the order they came; the answer to a
-//! fix comes when its transitions are in the journal; a transition that could not be brought yet is brought before
-//! any later one.
+//! fix comes when its transitions are in the journal (but for those of a parked region, `pending`).
 
 use crate::actors::contract::{CloseReason, FixReply, IgnoredFix, Push, Sink, WhyIgnored};
 use crate::actors::mailbox::SessionMessage;
@@ -13,15 +12,12 @@ use crate::actors::session_ref::Berth;
 use crate::actors::tracking::Tracking;
 use crate::actors::wake::Waking;
 use crate::cluster::link::{Device, SessionKey};
-use crate::cluster::router::{Response, Undelivered};
+use crate::cluster::router::Response;
 use crate::faults::{self, Bug};
-use crate::geo::decision::Transition;
 use crate::geo::fence::{Fate, Ground, Tracker};
-use crate::geo::plausibility::Reason;
 use crate::geo::position::Fix;
 use crate::ids::{EntityId, PlayerId, QuestId, RegionId};
-use crate::quest::aggregate::Message;
-use crate::quest::command::{Command, RegionCommand, Sighting};
+use crate::quest::command::Sighting;
 use crate::quest::evidence::Evidence;
 use crate::quest::guidance::{Guidance, Places};
 use crate::quest::notice::Notice;
@@ -36,15 +32,9 @@ use tokio::time::Instant;
 
 mod attach;
 mod life;
+mod pending;
 mod sights;
 
-/// Transitions that wait to be brought while the journal is out of reach; then fixes are answered `unavailable`.
-const PENDING_MAX: usize = 64;
-/// The first and the last pause before a transition is brought again to a region that has too much to do; each is twice
-/// the one before, or a stadium would do nothing but ask: 1.5 s in all.
-const BUSY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
-/// A pause before transitions that could not be brought are brought again.
-const BRING_AGAIN: Duration = Duration::from_secs(1);
 /// A stay's timer fires this much after its time, so that the journal's clock has passed it too.
 const STAY_MARGIN: Duration = Duration::from_millis(20);
 
@@ -168,7 +158,8 @@ impl Actor for SessionActor {
                 state.trying = false;
                 state.hours_due = None;
                 state.mind_hours(&myself);
-                if !state.bring().await {
+                state.bring().await;
+                if !state.pending.is_empty() {
                     state.try_again(&myself);
                 }
             }
@@ -205,7 +196,7 @@ impl Actor for SessionActor {
 impl SessionState {
     async fn judge(&mut self, fixes: Vec<Fix>, device: Option<Device>) -> Result<FixReply, Refusal> {
         self.follow(device.as_ref())?;
-        if self.pending.len() >= PENDING_MAX && !self.bring().await {
+        if self.is_behind() && !self.bring().await {
             return Err(Refusal::unavailable(
                 "the journal cannot be written now; keep your fixes and send them again",
             ));
@@ -262,50 +253,6 @@ impl SessionState {
             return Ok(reply);
         }
         Err(Refusal::unavailable("your fix was seen, the journal cannot be written now; it is tried again by itself"))
-    }
-
-    /// Puts transitions behind those that wait; rings are for the eye, what counts is the place itself.
-    fn queue(&mut self, transitions: Vec<Transition>, score: f64, flags: &[Reason]) {
-        for Transition { region, kind, why, .. } in transitions.into_iter().filter(|told| told.ring.is_none()) {
-            let evidence = sights::evidence(&why, score, flags);
-            for what in sights::sightings(kind) {
-                self.pending.push_back((region.clone(), what, evidence.clone()));
-            }
-        }
-    }
-
-    /// Brings what waits to the regions, in order. False when something still waits.
-    async fn bring(&mut self) -> bool {
-        // Boxed, and only when there is something: else each session keeps the room for what it seldom does.
-        self.pending.is_empty() || Box::pin(self.bring_pending()).await
-    }
-
-    async fn bring_pending(&mut self) -> bool {
-        let mut pause = BUSY_PAUSES.0;
-        while let Some((region, what, why)) = self.pending.front().cloned() {
-            let sight = RegionCommand::Sight { player: self.player.clone(), what, why };
-            let message = Message::bare(Command::Region(sight));
-            match self.node.router.send(EntityId::Region(region), message).await {
-                Ok(_) => {
-                    self.pending.pop_front();
-                }
-                // Many arrive at one place at once; the place takes some thousands a second.
-                Err(Undelivered::Busy) if pause <= BUSY_PAUSES.1 => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    /// Brings what waits in a while; one timer at a time.
-    fn try_again(&mut self, myself: &ActorRef<SessionMessage>) {
-        if !self.trying {
-            self.trying = true;
-            myself.send_after(BRING_AGAIN, || SessionMessage::Tick);
-        }
     }
 
     /// Sets a timer for the next region that opens or closes around the player.

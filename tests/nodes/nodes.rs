@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use waystone::actors::access::Credential;
-use waystone::actors::contract::{CloseReason, Hello, Push, Sink};
+use waystone::actors::contract::{CloseReason, FixReply, Hello, Push, Sink};
 use waystone::actors::game::{Game, Session};
 use waystone::actors::node::Node;
 use waystone::actors::start::{Joining, RunningNode};
@@ -23,6 +23,7 @@ use waystone::persist::commons::{Commons, RedisUrl};
 use waystone::persist::memory::{MemoryJournal, MemoryMembers};
 use waystone::persist::{Journal as _, Members as _};
 use waystone::quest::act::Act;
+use waystone::quest::refusal::Refusal;
 use waystone::units::{Meters, Timestamp};
 use waystone_kit::Redis;
 
@@ -182,10 +183,15 @@ impl Phone {
 
     /// Stands somewhere, now.
     pub async fn stand(&self, place: [f64; 2]) {
+        let reply = self.try_to_stand(place).await.unwrap_or_else(|refusal| panic!("{refusal}"));
+        assert_eq!(reply.accepted, 1, "{reply:?}");
+    }
+
+    /// Stands somewhere, now, and hears whether that is known.
+    pub async fn try_to_stand(&self, place: [f64; 2]) -> Result<FixReply, Refusal> {
         let position = Position::new(place[0], place[1]).expect("on earth");
         let fix = Fix::new(position, self.clock.now()).with_accuracy(Meters::lossy(5.0)).expect("positive");
-        let reply = self.session.fixes(vec![fix]).await.unwrap_or_else(|refusal| panic!("{refusal}"));
-        assert_eq!(reply.accepted, 1, "{reply:?}");
+        self.session.fixes(vec![fix]).await
     }
 
     /// How often it has heard a kind of notice.

@@ -1,6 +1,7 @@
 //! What may not be awake, on a node that is not the asker's: entities that panic, and more entities than there is room.
 
 use crate::nodes::Nodes;
+use crate::waking::WALK;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -70,6 +71,44 @@ async fn an_entity_that_is_parked_elsewhere_is_seen_redriven_and_dropped_from_he
     sleep(Duration::from_secs(31)).await;
     send("c5", "Ada").await.expect("it plays on");
     assert_eq!(operator::unpark(here, id.clone(), true).await, Ok(Unparked::NotParked));
+    nodes.end().await;
+}
+
+/// Two places; who is at the one that is parked plays on at the other.
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_parked_keeps_nobody_from_another() {
+    const AWAY: [f64; 2] = [24.90, 60.17];
+    let yard = "  yard: { center: [24.96, 60.17], radius: 40 }\nsteps:\n  - { id: rest, visit: { at: yard } }\n  \
+                - { id: never, answer: { question: Done?, accept: [never] } }";
+    let nodes = Nodes::start(&WALK.replace("steps:", yard)).await;
+    let mut phone = nodes.phone("parker", 0).await;
+    phone.act("team.create", json!({ "name": "Us" })).await;
+    phone.start("walk").await;
+    nodes.until("it plays", || phone.heard("step.opened") == 3).await;
+    let fault = faults::poison(r#""sight":{"player":"parker""#);
+    phone.stand(AWAY).await;
+    sleep(Duration::from_secs(120)).await;
+    // Until it is parked the fix waits for its answer; after that it does not.
+    let refusal = phone.try_to_stand([24.94, 60.17]).await.expect_err("the region panics");
+    assert_eq!(refusal.code, 1003);
+    sleep(Duration::from_secs(5)).await;
+    let [card] = <[_; 1]>::try_from(operator::parked(nodes.node(1)).await.cards.parked).expect("one is parked");
+    assert!(card.entity.to_string().starts_with("region/"), "{card:?}");
+    for _ in 0..5 {
+        for place in [AWAY, [24.94, 60.17]] {
+            sleep(Duration::from_secs(120)).await;
+            phone.stand(place).await;
+        }
+    }
+    drop(fault);
+    sleep(Duration::from_secs(120)).await;
+    phone.stand([24.96, 60.17]).await;
+    nodes.until("it is at the yard", || phone.heard("region.entered") == 1).await;
+    let id = card.entity.parse().expect("an entity");
+    assert_eq!(operator::unpark(nodes.node(2), id, false).await, Ok(Unparked::Redriven));
+    // Of all that it missed the place is told the last: four visits.
+    nodes.until("it was at the gate", || phone.heard("region.entered") == 5 && phone.heard("region.left") == 4).await;
+    assert_eq!(phone.heard("step.completed"), 2, "a step was done at each place");
     nodes.end().await;
 }
 
