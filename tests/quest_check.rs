@@ -99,6 +99,7 @@ const BROKEN: &[Broken] = &[
     ("Mo-Fr 15:00-17:00", "Mo-Fr 18:00-20:00", "never-open", 32),
     ("max_speed: 6", "max_speed: 0", "bad-limit", 39),
     ("min_accuracy: 50", "min_accuracy: -5", "bad-limit", 39),
+    ("min_accuracy: 50", "min_score: 1.5", "bad-limit", 39),
     // Places.
     ("radius: 30", "hidden: true", "place-without-shape", 8),
     ("width: 40", "hidden: true", "place-without-shape", 11),

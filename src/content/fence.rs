@@ -116,6 +116,7 @@ impl Fence {
         let rules = FenceRules {
             max_accuracy: meters(&self.max_accuracy).unwrap_or(rules.max_accuracy),
             max_speed: speed.transpose()?.or(rules.max_speed),
+            min_score: rules.min_score,
             exit_margin: meters(&self.exit_margin).unwrap_or(rules.exit_margin),
             confirm,
             enter_at,

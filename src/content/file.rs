@@ -227,6 +227,8 @@ pub struct Safety {
     pub max_speed: Option<At<f64>>,
     /// The poorest GPS accuracy that counts, in metres.
     pub min_accuracy: Option<At<Length>>,
+    /// The least plausible position that brings anybody anywhere, 0 to 1: 0.5 leaves out what a phone itself calls made up.
+    pub min_score: Option<At<f64>>,
     /// Who sees where a player is: `team` or `nobody`.
     #[serde(default)]
     pub show_position_to: Audience,

@@ -285,6 +285,7 @@ fn safety(safety: &file::Safety) -> model::Safety {
     model::Safety {
         max_speed: safety.max_speed.as_ref().map(|speed| MetersPerSecond::lossy(speed.value)),
         min_accuracy: safety.min_accuracy.as_ref().map(|accuracy| Meters::lossy(accuracy.value.0)),
+        min_score: safety.min_score.as_ref().map_or(0.0, |score| score.value),
         show_position_to_team: safety.show_position_to == Audience::Team,
     }
 }
@@ -295,6 +296,7 @@ pub(super) fn fence_rules(limits: &file::Safety) -> FenceRules {
     FenceRules {
         max_accuracy: limits.min_accuracy.unwrap_or(default.max_accuracy),
         max_speed: limits.max_speed.or(default.max_speed),
+        min_score: limits.min_score,
         ..default
     }
 }

@@ -179,6 +179,8 @@ pub enum Finding {
     Dim,
     /// Faster than the region allows; it decides nothing.
     TooFast,
+    /// It would count for an enter, but is less plausible than the region asks.
+    Untrusted,
     /// It decided, but the region is closed: nobody is told.
     Closed,
 }

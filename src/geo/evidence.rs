@@ -23,12 +23,19 @@ pub(super) struct Sample {
     pub(super) speed: f64,
     /// Whether it is too coarse beside the fixes before it.
     pub(super) dim: bool,
+    /// How plausible it is, 0 to 1.
+    pub(super) score: f64,
 }
 
 impl Sample {
     /// Whether this fix is slow enough to decide anything for the region.
     pub(super) fn slow_enough(&self, region: &Region) -> bool {
         region.rules.max_speed.is_none_or(|max| self.speed <= max.get())
+    }
+
+    /// Whether this fix is plausible enough to bring someone in.
+    pub(super) fn is_trusted(&self, region: &Region) -> bool {
+        self.score >= region.rules.min_score
     }
 
     /// Whether this fix may decide anything for the region: accurate and slow enough.

@@ -204,7 +204,7 @@ impl Tracker {
         if jumped {
             self.wary_until = Some(fix.time() + self.gate.rules().wary_after_jump);
         }
-        let walk = self.walk(fix, jumped);
+        let walk = self.walk(fix, jumped, score);
         self.follow_hours(now, &mut told.transitions);
         if !self.calm_at(fix, ground) {
             self.judge(&walk, now, ground, &mut told);
@@ -303,12 +303,12 @@ impl Tracker {
         false
     }
 
-    fn walk(&mut self, fix: &Fix, jumped: bool) -> Walk {
+    fn walk(&mut self, fix: &Fix, jumped: bool, score: f64) -> Walk {
         let dim = self.is_dim(fix);
         let said = fix.speed().map_or(0.0, |speed| speed.get());
         let Some(before) = self.last else {
             let speed = self.pace.see(fix, said, false, self.gate.rules().fast_for);
-            return Walk { here: Sample { fix: *fix, speed, dim }, before: None, way: false, wary: false };
+            return Walk { here: Sample { fix: *fix, speed, dim, score }, before: None, way: false, wary: false };
         };
         let implied = if jumped { implied_speed(&before.fix, fix) } else { self.gate.pace() };
         let speed = self.pace.see(fix, said.max(implied), jumped, self.gate.rules().fast_for);
@@ -318,7 +318,7 @@ impl Tracker {
             && fix.believed_accuracy() <= WAY_ACCURACY_MAX
             && before.fix.believed_accuracy() <= WAY_ACCURACY_MAX;
         let wary = self.wary_until.is_some_and(|until| fix.time() < until);
-        Walk { here: Sample { fix: *fix, speed, dim }, before: Some(before), way, wary }
+        Walk { here: Sample { fix: *fix, speed, dim, score }, before: Some(before), way, wary }
     }
 
     /// Tells which remembered regions opened or closed.

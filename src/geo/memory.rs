@@ -29,7 +29,7 @@ pub(super) struct Walk {
 impl Walk {
     /// The fix before, if the way from it is believed and it may decide for the region.
     fn way_from(&self, region: &Region) -> Option<&Sample> {
-        self.before.as_ref().filter(|before| self.way && before.decides(region))
+        self.before.as_ref().filter(|before| self.way && before.decides(region) && before.is_trusted(region))
     }
 }
 
@@ -177,6 +177,9 @@ impl Memory {
             }
             _ => {}
         }
+        if !walk.here.is_trusted(region) {
+            return distance;
+        }
         if was_outside && self.inner.inside.is_none() {
             self.cross(region, walk, &own, told);
         }
@@ -241,7 +244,8 @@ impl Edge<'_> {
         let step = match undecided {
             Some(finding) => Step { finding, transition: None, fixes: 0 },
             None => {
-                let sight = Sight { wary: walk.wary, first: || self.is_first_sight(walk) };
+                let trusted = walk.here.is_trusted(self.region);
+                let sight = Sight { wary: walk.wary, trusted, first: || self.is_first_sight(walk) };
                 standing.step(evidence, &self.region.rules, sight)
             }
         };

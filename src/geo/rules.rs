@@ -39,6 +39,9 @@ pub struct FenceRules {
     pub max_accuracy: Meters,
     /// Faster fixes, by the phone's word or by the way since the last one, decide nothing.
     pub max_speed: Option<MetersPerSecond>,
+    /// Fixes that are less plausible than this (the score of [`super::plausibility`], 0 to 1) bring nobody in and nobody
+    /// along; they may show that someone has left.
+    pub min_score: f64,
     /// How far outside a fix must at least lie to count for an exit.
     pub exit_margin: Meters,
     /// How often a fix must agree when none is sure.
@@ -64,6 +67,7 @@ impl Default for FenceRules {
         Self {
             max_accuracy: Meters::lossy(100.0),
             max_speed: None,
+            min_score: 0.0,
             exit_margin: Meters::lossy(5.0),
             confirm: Confirm::DEFAULT,
             enter_at: 0.75,
@@ -92,6 +96,9 @@ pub enum RulesError {
     /// A guard or a stay out of range.
     #[error("flap_guard may last 1 h, dwell from 1 s to 24 h")]
     Times,
+    /// A score that nobody has.
+    #[error("min_score must be 0 to 1")]
+    Score,
 }
 
 impl FenceRules {
@@ -124,6 +131,9 @@ impl FenceRules {
         if self.flap_guard > hour || !dwells {
             return Err(RulesError::Times);
         }
+        if !(0.0..=1.0).contains(&self.min_score) {
+            return Err(RulesError::Score);
+        }
         Ok(self)
     }
 }
@@ -150,6 +160,7 @@ mod tests {
             (FenceRules { confirm: Confirm::Time(Duration::from_secs(601)), ..sound }, RulesError::Confirm),
             (FenceRules { dwell: Some(Duration::ZERO), ..sound }, RulesError::Times),
             (FenceRules { flap_guard: Duration::from_secs(3_601), ..sound }, RulesError::Times),
+            (FenceRules { min_score: f64::NAN, ..sound }, RulesError::Score),
         ] {
             assert_eq!(rules.check(), Err(error), "{rules:?}");
         }

@@ -41,6 +41,8 @@ pub(super) struct Standing {
 pub(super) struct Sight<F> {
     /// A jump was not long ago: fixes are counted, and decide nothing.
     pub(super) wary: bool,
+    /// Whether the fix is plausible enough to speak for an enter.
+    pub(super) trusted: bool,
     /// Whether nothing was known of this edge before; asked only when the first fix speaks for an enter.
     pub(super) first: F,
 }
@@ -97,11 +99,16 @@ impl Standing {
         sight: Sight<impl FnOnce() -> bool>,
     ) -> Step {
         let lean = evidence.lean(rules);
-        let for_change = if self.inside.is_some() { lean.is_outside() } else { lean.is_inside() };
+        let untrusted = self.inside.is_none() && lean.is_inside() && !sight.trusted;
+        let for_change = !untrusted && if self.inside.is_some() { lean.is_outside() } else { lean.is_inside() };
         let before = self.votes;
         let count = self.vote(for_change, evidence.time, rules.confirm);
         if !for_change {
-            let finding = if lean == Lean::Unclear { Finding::Unclear } else { Finding::Agrees };
+            let finding = match lean {
+                _ if untrusted => Finding::Untrusted,
+                Lean::Unclear => Finding::Unclear,
+                _ => Finding::Agrees,
+            };
             return Step::quiet(finding, count);
         }
         if before == 0 && self.inside.is_none() {

@@ -293,6 +293,8 @@ pub struct Safety {
     pub max_speed: Option<MetersPerSecond>,
     /// Less accurate fixes count for nothing.
     pub min_accuracy: Option<Meters>,
+    /// Less plausible fixes bring nobody anywhere, 0 to 1.
+    pub min_score: f64,
     /// Whether members see each other's position unless they say no.
     pub show_position_to_team: bool,
 }

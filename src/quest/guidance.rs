@@ -62,6 +62,9 @@ pub struct Meet {
     pub stay: Duration,
     /// Fixes less accurate than this do not count.
     pub max_accuracy: Option<Meters>,
+    /// Nor do those that are less plausible, 0 to 1.
+    #[serde(default)]
+    pub min_score: f64,
 }
 
 /// The places of one quest as far as the player knows them.
@@ -114,8 +117,8 @@ pub fn of(player: &Player, id: &PlayerId, seq: u64, catalog: &Catalog) -> Guidan
                 && guidance.meets.len() < MEETS_MAX
             {
                 let (team, run, step) = (run.team.clone(), run.run.clone(), step_id.clone());
-                let max_accuracy = quest.safety.min_accuracy;
-                guidance.meets.push(Meet { team, run, step, within, members, stay, max_accuracy });
+                let (max_accuracy, min_score) = (quest.safety.min_accuracy, quest.safety.min_score);
+                guidance.meets.push(Meet { team, run, step, within, members, stay, max_accuracy, min_score });
             }
             let region = verb.place().and_then(|place| RegionId::of_place(quest_id, run.quest().version, place).ok());
             let Some(region) = region else { continue };

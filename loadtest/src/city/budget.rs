@@ -90,7 +90,7 @@ const NAMES: [(&str, &str); 18] = [
     ("fixes never answered", "fixes"),
     ("won by hop", "awards"),
     ("won by rush", "awards"),
-    ("won by mock without a flag", "awards"),
+    ("won by mock", "awards"),
     ("generator lag p99", "ms"),
     ("generator cores", "cores"),
     ("recovery", "s"),

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::time::Instant;
-use waystone::walk::Ruse;
 
 /// Commands that wait for one another: more than a person has in mind. What is due beyond it is counted as refused.
 const COMMANDS_MAX: usize = 16;
@@ -52,7 +51,6 @@ pub struct Mind {
     owed: VecDeque<Instant>,
     /// When the fix was due that the server speaks of when it says that one is somewhere.
     pub deciding: Option<Instant>,
-    admitted: bool,
 }
 
 impl Mind {
@@ -74,7 +72,6 @@ impl Mind {
             quizzed: false,
             owed: VecDeque::new(),
             deciding: None,
-            admitted: false,
         }
     }
 
@@ -231,17 +228,12 @@ impl Mind {
             counts.award((!quiz).then_some(number));
             if let Kind::Spoofer(ruse) = self.kind {
                 counts.count(&format!("won by {}", ruse.name()), 1);
-                if ruse == Ruse::Mock && !self.admitted {
-                    counts.count("won by mock without a flag", 1);
-                }
             }
         }
     }
 
     fn arrived(&mut self, notice: &Value, now: Instant) {
         let Some(place) = notice["place"].as_str().and_then(town::number) else { return };
-        let flags = notice["why"]["flags"].as_array().map(Vec::as_slice).unwrap_or_default();
-        self.admitted = flags.iter().any(|flag| flag == "mock");
         let Some(done) = self.runs[0] else { return };
         if done & (1_u64 << place.min(63)) != 0 {
             return;

@@ -130,7 +130,7 @@ impl Town {
         let mut text = format!(
             "schema: quest/v1\nid: {WALK}\ntitle: A walk through the city\n\
              play: {{ mode: team, team_size: [1, 60], repeat: again }}\n\
-             safety: {{ max_speed: 8, min_accuracy: 50, show_position_to: team }}\nplaces:\n"
+             safety: {{ max_speed: 8, min_accuracy: 50, min_score: 0.5, show_position_to: team }}\nplaces:\n"
         );
         // Writing to a String cannot fail.
         for (place, LonLat { lon, lat }) in self.places.iter().enumerate() {

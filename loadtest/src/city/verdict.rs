@@ -117,29 +117,19 @@ impl Judged {
         let looked = whole.lag.as_ref().map_or(0, crate::record::Latency::count);
         self.find(KEPT_UP, looked, u64::from(full || late), what);
         let won = |ruse: Ruse| whole.count(&format!("won by {}", ruse.name()));
-        let barred = won(Ruse::Hop) + won(Ruse::Rush);
-        let what = "who hops or rushes wins nothing".to_owned();
-        self.find(
-            "spoofers whom nothing bears out",
-            whole.count("made-up fixes that counted for nothing"),
-            barred,
-            what,
-        );
-        let unflagged = whole.count("won by mock without a flag");
-        let what = "what a phone calls made up is flagged in the evidence of each award".to_owned();
-        self.find("phones that admit it", won(Ruse::Mock), unflagged, what);
+        let barred = [Ruse::Hop, Ruse::Rush, Ruse::Mock].map(won).iter().sum();
+        let what = "who hops, who rushes, and whose phone calls it made up wins nothing".to_owned();
+        let looked = whole.count("made-up fixes that counted for nothing");
+        self.find("spoofers whom nothing bears out", looked, barred, what);
         let counts = whole.more.iter().filter(|(name, _)| !matches!(name.as_str(), "faults" | "errors"));
         let counts: Vec<String> = counts.map(|(name, count)| format!("{count} {name}")).collect();
         let what = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
         self.find("counted beside these", whole.more.values().sum(), 0, what);
-        for ruse in [Ruse::Mock, Ruse::Perfect] {
-            if won(ruse) > 0 {
-                self.not_covered.push(format!(
-                    "{} awards won by spoofers of kind {}: the server flags them and withholds nothing for a flag",
-                    won(ruse),
-                    ruse.name()
-                ));
-            }
+        if won(Ruse::Perfect) > 0 {
+            self.not_covered.push(format!(
+                "{} awards won by spoofers who walk like a script: they are found out after a minute",
+                won(Ruse::Perfect)
+            ));
         }
     }
 

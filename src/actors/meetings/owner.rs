@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Meetings {
-    /// A fix of a player whose session is here has counted: gives what is to be brought to which team, and tells the
+    /// A fix of a player whose session is here has counted, with this score: gives what is to be brought to which team, and tells the
     /// owners of teams that live elsewhere.
     pub fn seen_here(
         &self,
@@ -26,13 +26,15 @@ impl Meetings {
         player: &PlayerId,
         guidance: &Guidance,
         fix: &Fix,
+        score: f64,
         now: Timestamp,
     ) -> Vec<(Key, TeamCommand)> {
         if guidance.meets.is_empty() {
             return Vec::new();
         }
         let mut here = Vec::new();
-        for (owner, meets) in by_owner(node, guidance.meets.iter()) {
+        let plausible = guidance.meets.iter().filter(|meet| score >= meet.min_score);
+        for (owner, meets) in by_owner(node, plausible) {
             match owner {
                 None => here = meets,
                 Some(owner) => {

@@ -20,6 +20,7 @@ fn watched(members: u16, stay_s: u64) -> Guidance {
         members,
         stay: Duration::from_secs(stay_s),
         max_accuracy: Some(Meters::lossy(50.0)),
+        min_score: 0.0,
     };
     Guidance { meets: vec![meet], ..Guidance::default() }
 }

@@ -61,6 +61,7 @@ pub(in crate::cli) fn why(decision: &Decision) -> String {
         Finding::Inaccurate => format!("less accurate than {:.0} m: decides nothing", asked.max_accuracy.get()),
         Finding::Dim => "far less accurate than just before: decides nothing".to_owned(),
         Finding::TooFast => "too fast: decides nothing".to_owned(),
+        Finding::Untrusted => "not plausible enough to bring anyone in".to_owned(),
     };
     let closed = if decision.finding == Finding::Closed { "; but it is shut" } else { "" };
     format!("{measured}; {conclusion}{closed}")

@@ -140,4 +140,8 @@ fn safety(safety: &Safety, faults: &mut Vec<Fault>) {
         let help = "metres: 50 suits most places";
         faults.push(Fault::new(code::BAD_LIMIT, accuracy.spot, "no phone is that accurate").help(help));
     }
+    if let Some(score) = safety.min_score.as_ref().filter(|score| !(0.0..=1.0).contains(&score.value)) {
+        let help = "0 to 1: 0.5 leaves out what a phone itself calls made up";
+        faults.push(Fault::new(code::BAD_LIMIT, score.spot, "no position scores that").help(help));
+    }
 }

@@ -250,6 +250,27 @@ def dim_fixes(fixes, fates):
     return found
 
 
+def speeds(fixes, fates, slack):
+    """How fast each accepted fix counts as: its own step or the fastest of the last 3 s, and the way over 3 s or more."""
+    found, before, past, coming, fastest = {}, None, None, None, None
+    for fix, fate in zip(fixes, fates):
+        if fate not in ("accepted", "jumped"):
+            continue
+        step = 0.0 if before is None else implied(before, fix, slack)
+        before = fix
+        if fate == "jumped":
+            past = coming = fastest = None
+        if coming is None:
+            coming = fix
+        elif fix.seconds - coming.seconds >= 3:
+            past, coming = coming, fix
+        way = implied(past, fix, slack) if past is not None and fix.seconds - past.seconds <= 10 else 0.0
+        if fastest is None or fastest[0] <= step or fix.seconds - fastest[1] > 3:
+            fastest = (step, fix.seconds)
+        found[id(fix)] = max(fastest[0], way)
+    return found
+
+
 def fence(region, fixes, fates):
     """The transitions of one region, as (fix, kind, cause, rule, distance)."""
     found = []
@@ -258,11 +279,13 @@ def fence(region, fixes, fates):
     left, left_at_edge = -math.inf, False
     wary_until = -math.inf
     dims = dict(zip(map(id, fixes), dim_fixes(fixes, fates)))
+    slower, faster = speeds(fixes, fates, -CM), speeds(fixes, fates, CM)
     before, before_speed = None, (0.0, 0.0)
     for i, (fix, fate) in enumerate(zip(fixes, fates)):
         if fate not in ("accepted", "jumped"):
             continue
-        speed = (0.0, 0.0) if before is None else (implied(before, fix, -CM), implied(before, fix, CM))
+        step = (0.0, 0.0) if before is None else (implied(before, fix, -CM), implied(before, fix, CM))
+        speed = (slower[id(fix)], faster[id(fix)])
         last, last_speed = before, before_speed
         before, before_speed = fix, speed
         if fate == "jumped":
@@ -300,7 +323,7 @@ def fence(region, fixes, fates):
                 left, left_at_edge = fix.seconds, at_edge(region, s, fix.accuracy)
         if was_inside or inside or not last_decides or fate == "jumped" or fix.seconds - left < 30:
             continue
-        slow = sure(*(v <= 70 for v in speed), region.id)
+        slow = sure(*(v <= 70 for v in step), region.id)
         if fix.seconds - last.seconds > 120 or not slow or max(fix.accuracy, last.accuracy) > 50:
             continue
         if meters(fix.place, region.shape.centroid.coords[0]) > 5000:

@@ -191,3 +191,29 @@ fn who_stands_in_too_many_places_is_told_of_so_many_and_never_twice() {
     }
     assert_eq!(scene.told().len(), REMEMBERED_MAX, "each that was entered is left");
 }
+
+#[test]
+fn what_a_phone_calls_made_up_brings_nobody_in_and_may_show_them_out() {
+    let rules = FenceRules { min_score: 0.5, ..FenceRules::default() };
+    let mock = |east: f64, seconds: f64| Scene::fix(east, 0.0, seconds).with_mock(true);
+    let mut scene = Scene::with(vec![circle("a", 0.0, 50.0).with_rules(rules)]);
+    scene.at(-90.0, 0.0);
+    for step in 1..40 {
+        scene.see(mock(f64::from(step) * 3.0 - 90.0, f64::from(step) * 3.0));
+    }
+    assert_eq!(scene.told(), Vec::<String>::new());
+    for step in 40..61 {
+        scene.at(90.0 - f64::from(step - 30) * 3.0, f64::from(step) * 3.0);
+    }
+    assert_eq!(scene.told(), ["+a"]);
+    for step in 61..100 {
+        scene.see(mock(f64::from(step - 61) * 3.0, f64::from(step) * 3.0));
+    }
+    assert_eq!(scene.told(), ["-a"]);
+    // What nobody asks for is only flagged.
+    let mut lenient = Scene::with(vec![circle("a", 0.0, 50.0)]);
+    for step in 0..40 {
+        lenient.see(mock(f64::from(step) * 3.0 - 90.0, f64::from(step) * 3.0));
+    }
+    assert_eq!(lenient.told(), ["+a"]);
+}
