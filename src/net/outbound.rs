@@ -153,7 +153,7 @@ impl Outbound {
                 frame.extend_from_slice(&line.text);
             }
         }
-        if state.lines.is_empty() && state.lines.capacity() > 64 {
+        if state.lines.is_empty() && state.lines.capacity() > 16 {
             // A burst must not leave its room behind in an idle connection.
             state.lines.shrink_to(4);
         }
