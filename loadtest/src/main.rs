@@ -30,6 +30,7 @@ mod replay;
 mod report;
 mod server;
 mod show;
+mod signer;
 mod stroll;
 mod tally;
 mod target;

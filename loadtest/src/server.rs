@@ -5,6 +5,7 @@
 //! It serves until its standard input ends, which happens when whoever started it has gone, however that was.
 
 use crate::quest;
+use crate::signer;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ pub enum ServeError {
     /// The secret.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The public half of a key.
+    #[error("the public half of the key of tokens: {0}")]
+    PublicKey(std::io::Error),
     /// The certificates of a member.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -84,7 +88,13 @@ pub struct MemberArgs {
 /// Serves on a port of the loopback address, with the edge's default limits but for the time to connect, the demo's quest and the load's.
 pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let secret = config::data_key(&args.data)?;
-    let auth = Auth::new(vec![Key::hs256(secret.clone())?], AuthConfig::default(), Clock::system());
+    let mut keys = vec![Key::hs256(secret.clone())?];
+    match std::fs::read_to_string(signer::public_key(&args.data)) {
+        Ok(pem) => keys.push(Key::from_pem(&pem)?),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
+        Err(err) => return Err(ServeError::PublicKey(err)),
+    }
+    let auth = Auth::new(keys, AuthConfig::default(), Clock::system());
     let place = Place::Folder(args.data.clone());
     until_told(app::start(&place, &secret, &quests(args)?, Arc::new(auth), edge(args.port)).await?).await
 }

@@ -2,6 +2,7 @@
 
 use crate::dialect::Dialect;
 use crate::fault::Fault;
+use crate::signer::Signer;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,17 +10,13 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-use waystone::clock::Clock;
 use waystone::config;
-use waystone::ids::PlayerId;
-use waystone::net::auth::{self, Claims, Role, Secret};
+use waystone::net::auth::Secret;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
 /// How long it may take to end.
 const END: Duration = Duration::from_secs(20);
-/// How long tokens last: longer than any run.
-const TOKEN_TTL: Duration = Duration::from_secs(6 * 3600);
 
 /// Which server.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -36,6 +33,9 @@ pub struct TargetArgs {
     /// Where our own server's data goes, if not in the folder for temporary files
     #[arg(long, conflicts_with = "url")]
     data: Option<PathBuf>,
+    /// Let players in by EdDSA tokens, as an identity provider signs them, and not by HS256
+    #[arg(long, conflicts_with = "url")]
+    eddsa: bool,
 }
 
 /// A server that can be loaded.
@@ -49,7 +49,7 @@ pub struct Target {
     pub own: bool,
     /// How it speaks.
     pub dialect: Dialect,
-    secret: Secret,
+    signer: Signer,
     child: Option<(Child, PathBuf)>,
 }
 
@@ -58,21 +58,21 @@ impl Target {
     pub async fn open(args: &TargetArgs, places: u32) -> Result<Self, Fault> {
         match (&args.url, &args.token_secret_file) {
             (Some(url), Some(file)) => {
-                let (addr, secret) = (loopback(url)?, config::read_secret(file)?);
-                Ok(Self { addr, pid: args.server_pid, own: false, dialect: Dialect::Own, secret, child: None })
+                let (addr, signer) = (loopback(url)?, Signer::Secret(config::read_secret(file)?));
+                Ok(Self { addr, pid: args.server_pid, own: false, dialect: Dialect::Own, signer, child: None })
             }
-            _ => start(args.data.as_deref(), places).await,
+            _ => start(args.data.as_deref(), places, args.eddsa).await,
         }
     }
 
     /// A server of another make that was started by someone else.
     pub fn peer(addr: SocketAddr, pid: u32, secret: Secret, dialect: Dialect) -> Self {
-        Self { addr, pid: Some(pid), own: false, dialect, secret, child: None }
+        Self { addr, pid: Some(pid), own: false, dialect, signer: Signer::Secret(secret), child: None }
     }
 
     /// A token for a player.
     pub fn token(&self, player: &str) -> Result<String, Fault> {
-        token(&self.secret, player)
+        self.signer.token(player)
     }
 
     /// Ends our own server and removes its data.
@@ -91,13 +91,6 @@ impl Target {
     }
 }
 
-/// A token for a player, by a server's secret.
-pub fn token(secret: &Secret, player: &str) -> Result<String, Fault> {
-    let sub = PlayerId::new(player).map_err(|err| Fault::phone(player, err))?;
-    let claims = Claims::new(sub, Role::Player, Clock::system().now(), TOKEN_TTL);
-    auth::mint(secret, &claims).map_err(|err| Fault::phone(player, err))
-}
-
 /// A run that fails half way leaves no data behind either.
 impl Drop for Target {
     fn drop(&mut self) {
@@ -109,11 +102,12 @@ impl Drop for Target {
     }
 }
 
-async fn start(data: Option<&Path>, places: u32) -> Result<Target, Fault> {
+async fn start(data: Option<&Path>, places: u32, eddsa: bool) -> Result<Target, Fault> {
     let parent = data.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = parent.join(format!("waystone-loadtest-{}", std::process::id()));
     let io = |source| Fault::Io { path: folder.clone(), source };
     std::fs::create_dir_all(&folder).map_err(io)?;
+    let pair = if eddsa { Some(Signer::ed25519(&folder)?) } else { None };
     let program = std::env::current_exe().map_err(io)?;
     let mut child = Command::new(program)
         .args(["server", "--places", &places.to_string(), "--data"])
@@ -131,9 +125,10 @@ async fn start(data: Option<&Path>, places: u32) -> Result<Target, Fault> {
     let Some((pid, port)) = numbers else {
         return Err(Fault::Server("it did not say where it listens; its own message is above".to_owned()));
     };
-    let secret = config::data_key(&folder)?;
+    let secret = Signer::Secret(config::data_key(&folder)?);
+    let signer = pair.unwrap_or(secret);
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    Ok(Target { addr, pid: Some(pid), own: true, dialect: Dialect::Own, secret, child: Some((child, folder)) })
+    Ok(Target { addr, pid: Some(pid), own: true, dialect: Dialect::Own, signer, child: Some((child, folder)) })
 }
 
 /// The address in a URL, if it is this machine's own.

@@ -4,7 +4,7 @@ use super::counts::Counts;
 use super::pipe::Plan;
 use super::town::Town;
 use crate::fault::Fault;
-use crate::target;
+use crate::signer::Signer;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use waystone::clock::Clock;
 use waystone::config;
-use waystone::net::auth::Secret;
 use waystone::units::Timestamp;
 use waystone::verify::Recorder;
 use waystone::walk::Track;
@@ -51,7 +50,7 @@ pub struct Ground {
     /// Players who wait for something, and when a notice came last, in milliseconds since the begin.
     pub waiting: AtomicU64,
     last_notice: AtomicU64,
-    secret: Secret,
+    signer: Signer,
     /// The first second's begin, by both clocks.
     pub begun: (Instant, Timestamp),
 }
@@ -59,7 +58,7 @@ pub struct Ground {
 impl Ground {
     /// By a plan; the first second begins now.
     pub fn new(plan: Plan, town: Arc<Town>, recorder: Recorder, wish: watch::Receiver<Wish>) -> Result<Self, Fault> {
-        let secret = config::read_secret(&plan.secret_file)?;
+        let signer = Signer::Secret(config::read_secret(&plan.secret_file)?);
         let tracks = plan.tracks.iter().map(|path| track(path)).collect::<Result<_, _>>()?;
         let counts = Counts::new(town.places().len());
         Ok(Self {
@@ -73,14 +72,14 @@ impl Ground {
             looks: Semaphore::new(LOOKS),
             waiting: AtomicU64::new(0),
             last_notice: AtomicU64::new(0),
-            secret,
+            signer,
             begun: (Instant::now(), Clock::system().now()),
         })
     }
 
     /// A player's token.
     pub fn token(&self, player: &str) -> Result<String, Fault> {
-        target::token(&self.secret, player)
+        self.signer.token(player)
     }
 
     /// The time of a moment, as a right clock shows it.

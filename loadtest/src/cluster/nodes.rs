@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::journal::server::{Mark, Server};
 use crate::machine;
 use crate::phone::Phone;
-use crate::target;
+use crate::signer::Signer;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -205,7 +205,7 @@ pub struct Dialer {
 impl Dialer {
     /// Connects a player.
     pub async fn dial(&self, index: u32, player: String) -> Result<Phone, Fault> {
-        let token = target::token(&self.secret, &player)?;
+        let token = Signer::Secret(self.secret.clone()).token(&player)?;
         Phone::connect(self.addr, index, player, &token).await
     }
 
