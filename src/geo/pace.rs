@@ -22,11 +22,13 @@ pub(super) struct Pace {
     coming: Option<Fix>,
     /// The fastest step lately, in m/s, and its event time.
     fastest: Option<(f64, Timestamp)>,
+    /// Event time of the last fix.
+    last: Option<Timestamp>,
 }
 
 impl Pace {
     /// Takes in an accepted fix and the speed that its own step says, m/s; gives the greatest speed that is known of now
-    /// and of the last `lately`. After a jump nothing from before it is a way.
+    /// and of the last `lately` before the last fix. After a jump nothing from before it is a way.
     pub(super) fn see(&mut self, fix: &Fix, step: f64, jumped: bool, lately: Duration) -> f64 {
         if lately.is_zero() {
             return step;
@@ -43,7 +45,10 @@ impl Pace {
         }
         let way = self.past.filter(|past| fix.time().since(past.time()) <= OVER_MAX);
         let way = way.map_or(0.0, |past| implied_speed(&past, fix));
-        let fastest = self.fastest.filter(|(speed, at)| *speed > step && fix.time().since(*at) <= lately);
+        // The first step after it is never enough, however long it took: it may have led there and back.
+        let last = self.last.replace(fix.time()).unwrap_or(fix.time());
+        let held = |at: Timestamp| last.since(at) < lately && fix.time().since(at) <= OVER_MAX;
+        let fastest = self.fastest.filter(|(speed, at)| *speed > step && held(*at));
         let (fastest, _) = *self.fastest.insert(fastest.unwrap_or((step, fix.time())));
         fastest.max(way)
     }
@@ -75,6 +80,12 @@ mod tests {
         // 35 m a second to and fro: 0, 35, 70, and back again within the next second.
         let speeds = seen([(0.0, 0), (35.0, 1_000), (70.0, 2_000), (73.0, 3_000), (40.0, 4_000)]);
         assert!(speeds[1..].iter().all(|speed| *speed > 15.0), "{speeds:?}");
+    }
+
+    #[test]
+    fn a_gap_in_which_somebody_went_there_and_back_is_no_rest() {
+        let speeds = seen([(0.0, 0), (35.0, 1_000), (38.0, 5_500), (40.0, 6_500), (41.0, 7_500)]);
+        assert!(speeds[2] > 15.0 && speeds[3..].iter().all(|speed| *speed < 8.0), "{speeds:?}");
     }
 
     #[test]

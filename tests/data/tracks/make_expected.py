@@ -251,21 +251,24 @@ def dim_fixes(fixes, fates):
 
 
 def speeds(fixes, fates, slack):
-    """How fast each accepted fix counts as: its own step or the fastest of the last 3 s, and the way over 3 s or more."""
+    """How fast each accepted fix counts as: its own step or the fastest lately, and the way over 3 s or more."""
     found, before, past, coming, fastest = {}, None, None, None, None
     for fix, fate in zip(fixes, fates):
         if fate not in ("accepted", "jumped"):
             continue
         step = 0.0 if before is None else implied(before, fix, slack)
-        before = fix
+        last, before = before or fix, fix
         if fate == "jumped":
             past = coming = fastest = None
+            last = fix
         if coming is None:
             coming = fix
         elif fix.seconds - coming.seconds >= 3:
             past, coming = coming, fix
         way = implied(past, fix, slack) if past is not None and fix.seconds - past.seconds <= 10 else 0.0
-        if fastest is None or fastest[0] <= step or fix.seconds - fastest[1] > 3:
+        # Held until a fix has come 3 s after it, and for 10 s at most.
+        held = fastest is not None and last.seconds - fastest[1] < 3 and fix.seconds - fastest[1] <= 10
+        if not held or fastest[0] <= step:
             fastest = (step, fix.seconds)
         found[id(fix)] = max(fastest[0], way)
     return found
