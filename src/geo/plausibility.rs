@@ -108,6 +108,8 @@ pub struct Gate {
     head: Option<(Option<u64>, Timestamp)>,
     last: Option<Fix>,
     held: Option<Fix>,
+    /// How many were held since one was accepted.
+    contradictions: u32,
     /// Metres per second between the last two accepted fixes, at least.
     pace: f64,
     cool_until: Option<Timestamp>,
@@ -123,7 +125,8 @@ impl Default for Gate {
 impl Gate {
     /// The gate before the first fix.
     pub fn new(rules: &'static RuleSet) -> Self {
-        Self { rules, head: None, last: None, held: None, pace: 0.0, cool_until: None, cadence: Cadence::default() }
+        let (cool_until, cadence) = (None, Cadence::default());
+        Self { rules, head: None, last: None, held: None, contradictions: 0, pace: 0.0, cool_until, cadence }
     }
 
     /// The rules that it judges by.
@@ -154,7 +157,12 @@ impl Gate {
             && let Some(reason) = self.step(&last, fix, &mut flags)
         {
             self.held = Some(*fix);
+            self.contradictions = self.contradictions.saturating_add(1);
             return Verdict::Hold(reason);
+        }
+        let contradictions = std::mem::take(&mut self.contradictions);
+        if self.rules.contradictions.is_some_and(|most| contradictions >= most) && !flags.contains(&Reason::Jump) {
+            flags.push(Reason::Jump);
         }
         self.last = Some(*fix);
         self.held = None;

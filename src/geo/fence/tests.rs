@@ -284,6 +284,8 @@ fn bad_accuracy_and_speed_decide_nothing() {
     scene.see(quick(520.0, 232.0));
     assert_eq!(scene.told(), Vec::<String>::new());
     scene.see(quick(521.0, 236.0));
+    assert_eq!(scene.told(), Vec::<String>::new());
+    scene.see(quick(521.0, 237.0));
     assert_eq!(scene.told(), ["-a"]);
     // A wide region may allow itself a worse accuracy, up to its own size.
     let rules = FenceRules { max_accuracy: Meters::lossy(2_000.0), ..FenceRules::default() };

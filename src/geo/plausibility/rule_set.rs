@@ -34,6 +34,9 @@ pub struct RuleSet {
     /// For so long after a speed was seen a player still counts as that fast, for places with a `max_speed`; and their
     /// way is measured over some seconds too. Zero: only the step from the last fix counts.
     pub fast_for: Duration,
+    /// After so many fixes in a row that were held, each at odds with the one before, the next that is taken counts as a
+    /// jump, though it be where the last one was. `None`: it does not.
+    pub contradictions: Option<u32>,
 }
 
 /// When a fix is too coarse beside the ones before it: their errors last, so two coarse fixes are no two witnesses.
@@ -59,6 +62,7 @@ impl RuleSet {
         wary_after_jump: Duration::ZERO,
         dim: None,
         fast_for: Duration::ZERO,
+        contradictions: None,
     };
     /// As the first, but wary after a jump and of dim fixes: of 200 made walks with a phone's noise 153 told just what
     /// was right by the first set, and 198 by this one (tests/tracks/made.rs).
@@ -78,8 +82,9 @@ impl RuleSet {
         ..Self::V2
     };
     /// As the second, but who rushes through a place with a `max_speed`, or turns round in it, is not taken for somebody
-    /// who stands there: of 100 who rushed through a city at 25 to 45 m/s for three minutes the second set let 40 win.
-    pub const V4: Self = Self { version: 4, fast_for: Duration::from_secs(3), ..Self::V2 };
+    /// who stands there: of 100 who rushed through a city at 25 to 45 m/s for three minutes the second set let 40 win. And
+    /// who hops through all places several times a second is not believed because one of them comes round again.
+    pub const V4: Self = Self { version: 4, fast_for: Duration::from_secs(3), contradictions: Some(3), ..Self::V2 };
     /// All sets, the oldest first.
     pub const ALL: [&'static Self; 4] = [&Self::V1, &Self::V2, &Self::V3, &Self::V4];
     /// The set that decides.

@@ -193,22 +193,22 @@ def possible(a, b):
 
 
 def gate(fixes):
-    """For each fix: "accepted", "jumped" (accepted because it agrees with one held), or the reason it is held."""
-    fates, last, held, pace = [], None, None, 0.0
+    """For each fix: "accepted", "jumped" (it agrees with one held, or three in a row were), or the reason it is held."""
+    fates, last, held, pace, row = [], None, None, 0.0, 0
     for fix in fixes:
         if last is None:
             fate = "accepted"
         elif possible(last, fix) and explained(last, fix, pace):
-            fate, pace = "accepted", implied(last, fix)
+            fate, pace = "accepted" if row < 3 else "jumped", implied(last, fix)
         elif held is not None and possible(held, fix) and explained(held, fix, pace):
             fate, pace = "jumped", implied(held, fix)
         else:
             fate = "jump" if possible(last, fix) else "teleport"
         fates.append(fate)
         if fate in ("accepted", "jumped"):
-            last, held = fix, None
+            last, held, row = fix, None, 0
         else:
-            held = fix
+            held, row = fix, row + 1
     return fates
 
 

@@ -217,3 +217,17 @@ fn what_a_phone_calls_made_up_brings_nobody_in_and_may_show_them_out() {
     }
     assert_eq!(lenient.told(), ["+a"]);
 }
+
+#[test]
+fn who_hops_through_all_places_is_not_believed_when_one_comes_round_again() {
+    let places: Vec<f64> = (0..12).map(|n| f64::from(n % 2 * 6 + n / 2) * 400.0).collect();
+    let all = || Scene::with((0..12).map(|n| circle(&format!("p{n}"), f64::from(n) * 400.0, 40.0)).collect());
+    let hop = |mut scene: Scene| {
+        for step in 0..400_u32 {
+            scene.at(places[step as usize % 12], f64::from(step) * 0.3);
+        }
+        scene.told().into_iter().filter(|told| told.starts_with('+') || told.starts_with("already")).count()
+    };
+    assert_eq!(hop(all()), 0);
+    assert!(hop(Scene { tracker: Tracker::by(&RuleSet::V2), ..all() }) > 0, "or it shows nothing");
+}
