@@ -29,7 +29,8 @@ use tokio::time::Instant;
 
 mod enter;
 
-/// Most commands under way on one connection: as many as one frame may bear.
+/// Commands under way on one connection from which on no more are read: as many as one frame may bear, so twice as many at
+/// most. To refuse what cannot be done yet would cost a server that has too much to do half of what it can.
 const IN_FLIGHT_MAX: usize = protocol::COMMANDS_MAX;
 /// Attempts to connect a second on one connection, and saved up: checking a signature is the dearest thing that a stranger
 /// can ask for.
@@ -260,9 +261,6 @@ impl Desk {
         if let Err(wait) = budget.fixes(batch.sent(), Instant::now()) {
             return self.too_many("fixes", Limited::Fixes, id, wait);
         }
-        if self.in_flight() >= IN_FLIGHT_MAX {
-            return self.hasty(id, Limited::UnderWay, "too many commands under way: wait for answers");
-        }
         self.waiting.push_back(FixJob { id, batch });
         self.judge_next();
         Outcome::Go
@@ -288,16 +286,14 @@ impl Desk {
         self.running.push(call.boxed());
     }
 
-    fn in_flight(&self) -> usize {
-        self.running.len() + self.waiting.len()
+    /// Whether another frame may be read.
+    pub(super) fn has_room(&self) -> bool {
+        self.running.len() + self.waiting.len() < IN_FLIGHT_MAX
     }
 
     fn admit_command(&mut self, id: u32, budget: &Budget) -> Result<(), Outcome> {
         if let Err(wait) = budget.command(Instant::now()) {
             return Err(self.too_many("commands", Limited::Commands, Some(id), wait));
-        }
-        if self.in_flight() >= IN_FLIGHT_MAX {
-            return Err(self.hasty(Some(id), Limited::UnderWay, "too many commands under way: wait for answers"));
         }
         Ok(())
     }

@@ -70,7 +70,8 @@ async fn serve(ws: &mut Socket, form: Form, edge: &Arc<Edge>, drain: &mut watch:
     let mut draining = pin!(drained(drain, edge.config.drain_spread));
     loop {
         let outcome = tokio::select! {
-            message = ws.next() => match message {
+            // What is not read waits in the phone, which sees that it is not taken.
+            message = ws.next(), if desk.has_room() => match message {
                 Some(Ok(message)) => {
                     pulse.heard = true;
                     if messages.take(1, Instant::now()) {

@@ -58,8 +58,6 @@ pub(super) enum Limited {
     Fixes,
     /// Commands of a player, or of a connection that is nobody's yet.
     Commands,
-    /// Commands under way on one connection.
-    UnderWay,
     /// Messages of one connection.
     Messages,
     /// Posts of a phone app, for either reason.
@@ -71,10 +69,9 @@ pub(super) enum Limited {
 }
 
 impl Limited {
-    const ALL: [(Self, &str); 7] = [
+    const ALL: [(Self, &str); 6] = [
         (Self::Fixes, "fixes"),
         (Self::Commands, "commands"),
-        (Self::UnderWay, "under_way"),
         (Self::Messages, "messages"),
         (Self::Posts, "posts"),
         (Self::Players, "players"),
