@@ -286,6 +286,11 @@ impl Desk {
         self.running.push(call.boxed());
     }
 
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
     /// Whether another frame may be read.
     pub(super) fn has_room(&self) -> bool {
         self.running.len() + self.waiting.len() < IN_FLIGHT_MAX

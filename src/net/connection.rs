@@ -89,7 +89,8 @@ async fn serve(ws: &mut Socket, form: Form, edge: &Arc<Edge>, drain: &mut watch:
                 let outcome = pulse.beat(&mut desk, edge);
                 timer.as_mut().reset(pulse.due(edge.begun));
                 match ws.get_ref().unfinished_since() {
-                    Some(since) if since.elapsed() > edge.config.message_deadline => {
+                    // While commands are under way it may be we who do not read it to its end; and none can come meanwhile.
+                    Some(since) if since.elapsed() > edge.config.message_deadline && desk.is_idle() => {
                         Outcome::Close(Close::UNFINISHED)
                     }
                     _ => outcome,
