@@ -223,7 +223,7 @@ impl SessionState {
                     self.skew_ms = fix.time().as_millis() - now.as_millis();
                     self.waking.seen(fix);
                     let meetings = &self.node.meetings;
-                    met.extend(meetings.seen_here(&self.node, &self.player, &guidance, fix, score, now));
+                    met.extend(meetings.seen_here(&self.node, &self.player, &guidance, (fix, score), now));
                     self.node.positions.seen(&self.player, &guidance, fix);
                     if let Some(first) = observed.transitions.first() {
                         self.measured = Some((first.region.clone(), arrived));

@@ -25,8 +25,7 @@ impl Meetings {
         node: &Node,
         player: &PlayerId,
         guidance: &Guidance,
-        fix: &Fix,
-        score: f64,
+        (fix, score): (&Fix, f64),
         now: Timestamp,
     ) -> Vec<(Key, TeamCommand)> {
         if guidance.meets.is_empty() {
