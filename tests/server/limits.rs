@@ -69,6 +69,21 @@ async fn sockets_and_posts_of_a_player_spend_from_one_budget() {
     server.end().await;
 }
 
+/// More than a socket may have under way: nothing is refused for it, since no more is read until something is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_faster_than_can_be_answered_is_answered_all() {
+    let server = TestServer::start_at(NOW, quick(), |_| {}).await;
+    let mut ada = Raw::connected(server.addr(), &server.token("ada")).await;
+    let ids = 100..450_u64;
+    let frames: Vec<u8> = ids.clone().flat_map(|id| text(&fixes(1, id))).collect();
+    ada.send(&frames).await;
+    for id in ids {
+        let reply = ada.reply(id).await;
+        assert_eq!(reply["rpc"]["data"]["seq"], id, "{reply}");
+    }
+    server.end().await;
+}
+
 const ROOM: u64 = 300 << 20;
 
 #[cfg(target_os = "linux")]
