@@ -307,11 +307,12 @@ impl Tracker {
         let dim = self.is_dim(fix);
         let said = fix.speed().map_or(0.0, |speed| speed.get());
         let Some(before) = self.last else {
-            let speed = self.pace.see(fix, said, false, self.gate.rules().fast_for);
+            let speed = self.pace.see(fix, fix.time(), said, false, self.gate.rules().fast_for);
             return Walk { here: Sample { fix: *fix, speed, dim, score }, before: None, way: false, wary: false };
         };
         let implied = if jumped { implied_speed(&before.fix, fix) } else { self.gate.pace() };
-        let speed = self.pace.see(fix, said.max(implied), jumped, self.gate.rules().fast_for);
+        let (last, lately) = (before.fix.time(), self.gate.rules().fast_for);
+        let speed = self.pace.see(fix, last, said.max(implied), jumped, lately);
         let way = !jumped
             && implied <= self.gate.rules().fast.get()
             && fix.time().since(before.fix.time()) <= WAY_GAP_MAX

@@ -22,14 +22,13 @@ pub(super) struct Pace {
     coming: Option<Fix>,
     /// The fastest step lately, in m/s, and its event time.
     fastest: Option<(f64, Timestamp)>,
-    /// Event time of the last fix.
-    last: Option<Timestamp>,
 }
 
 impl Pace {
-    /// Takes in an accepted fix and the speed that its own step says, m/s; gives the greatest speed that is known of now
-    /// and of the last `lately` before the last fix. After a jump nothing from before it is a way.
-    pub(super) fn see(&mut self, fix: &Fix, step: f64, jumped: bool, lately: Duration) -> f64 {
+    /// Takes in an accepted fix, when the one before was, and the speed that its own step says, m/s; gives the greatest
+    /// speed that is known of now and of the last `lately` before the last fix. After a jump nothing from before it is a
+    /// way.
+    pub(super) fn see(&mut self, fix: &Fix, last: Timestamp, step: f64, jumped: bool, lately: Duration) -> f64 {
         if lately.is_zero() {
             return step;
         }
@@ -46,7 +45,6 @@ impl Pace {
         let way = self.past.filter(|past| fix.time().since(past.time()) <= OVER_MAX);
         let way = way.map_or(0.0, |past| implied_speed(&past, fix));
         // The first step after it is never enough, however long it took: it may have led there and back.
-        let last = self.last.replace(fix.time()).unwrap_or(fix.time());
         let held = |at: Timestamp| last.since(at) < lately && fix.time().since(at) <= OVER_MAX;
         let fastest = self.fastest.filter(|(speed, at)| *speed > step && held(*at));
         let (fastest, _) = *self.fastest.insert(fastest.unwrap_or((step, fix.time())));
@@ -69,8 +67,8 @@ mod tests {
         let see = |(meters, ms): (f64, i64)| {
             let at = Position::new(24.94 + meters / 55_508.0, 60.17).expect("on earth");
             let fix = Fix::new(at, Timestamp::from_millis(ms)).with_accuracy(Meters::lossy(6.0)).expect("positive");
-            let step = before.replace(fix).map_or(0.0, |before| implied_speed(&before, &fix));
-            pace.see(&fix, step, false, LATELY)
+            let before = before.replace(fix).unwrap_or(fix);
+            pace.see(&fix, before.time(), implied_speed(&before, &fix), false, LATELY)
         };
         fixes.into_iter().map(see).collect()
     }

@@ -297,10 +297,8 @@ impl Desk {
     }
 
     fn admit_command(&mut self, id: u32, budget: &Budget) -> Result<(), Outcome> {
-        if let Err(wait) = budget.command(Instant::now()) {
-            return Err(self.too_many("commands", Limited::Commands, Some(id), wait));
-        }
-        Ok(())
+        let spent = budget.command(Instant::now());
+        spent.map_err(|wait| self.too_many("commands", Limited::Commands, Some(id), wait))
     }
 
     fn too_many(&mut self, of: &str, what: Limited, id: Option<u32>, wait: Duration) -> Outcome {

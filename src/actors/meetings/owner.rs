@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Meetings {
-    /// A fix of a player whose session is here has counted, with this score: gives what is to be brought to which team, and tells the
-    /// owners of teams that live elsewhere.
+    /// A fix of a player whose session is here has counted, with this score: gives what is to be brought to which team,
+    /// and tells the owners of teams that live elsewhere.
     pub fn seen_here(
         &self,
         node: &Node,
