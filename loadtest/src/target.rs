@@ -107,6 +107,7 @@ async fn start(data: Option<&Path>, places: u32, eddsa: bool) -> Result<Target, 
     let folder = parent.join(format!("waystone-loadtest-{}", std::process::id()));
     let io = |source| Fault::Io { path: folder.clone(), source };
     std::fs::create_dir_all(&folder).map_err(io)?;
+    // Before the server starts, which looks for the public half.
     let pair = if eddsa { Some(Signer::ed25519(&folder)?) } else { None };
     let program = std::env::current_exe().map_err(io)?;
     let mut child = Command::new(program)
@@ -125,8 +126,10 @@ async fn start(data: Option<&Path>, places: u32, eddsa: bool) -> Result<Target, 
     let Some((pid, port)) = numbers else {
         return Err(Fault::Server("it did not say where it listens; its own message is above".to_owned()));
     };
-    let secret = Signer::Secret(config::data_key(&folder)?);
-    let signer = pair.unwrap_or(secret);
+    let signer = match pair {
+        Some(pair) => pair,
+        None => Signer::Secret(config::data_key(&folder)?),
+    };
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
     Ok(Target { addr, pid: Some(pid), own: true, dialect: Dialect::Own, signer, child: Some((child, folder)) })
 }

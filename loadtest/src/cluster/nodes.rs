@@ -25,7 +25,6 @@ use waystone::clock::Clock;
 use waystone::cluster::shard::SHARDS;
 use waystone::config;
 use waystone::links::certificates;
-use waystone::net::auth::Secret;
 use waystone::persist::Place;
 use waystone_kit::port;
 
@@ -47,7 +46,7 @@ pub struct Cluster {
     server: Server,
     /// Its database.
     pub url: String,
-    secret: Secret,
+    signer: Arc<Signer>,
     folder: PathBuf,
     nodes: [Option<Node>; NAMES.len()],
 }
@@ -66,12 +65,12 @@ impl Cluster {
         std::fs::create_dir_all(&folder).map_err(|source| Fault::Io { path: folder.clone(), source })?;
         let made = certificates::make(&folder.join("certificates"), &NAMES, false, Clock::system().now());
         made.map_err(|err| Fault::Server(err.to_string()))?;
-        let secret = config::data_key(&folder)?;
+        let signer = Arc::new(Signer::Secret(config::data_key(&folder)?));
         let server = Server::start(None)?;
         let url = server.database()?;
         let migrated = Place::Database(url.clone()).migrate().await;
         migrated.map_err(|err| Fault::Store(err.to_string()))?;
-        let mut cluster = Self { server, url, secret, folder, nodes: [const { None }; NAMES.len()] };
+        let mut cluster = Self { server, url, signer, folder, nodes: [const { None }; NAMES.len()] };
         for node in 0..NAMES.len() {
             cluster.launch(node).await?;
         }
@@ -172,7 +171,7 @@ impl Cluster {
     /// Connects a player to a node.
     pub fn dialer(&self, node: usize) -> Result<Dialer, Fault> {
         let running = self.nodes[node].as_ref().ok_or_else(|| Fault::Server("that node does not run".to_owned()))?;
-        Ok(Dialer { addr: running.addr, secret: self.secret.clone() })
+        Ok(Dialer { addr: running.addr, signer: Arc::clone(&self.signer) })
     }
 
     /// Connects players, each to its node.
@@ -199,13 +198,13 @@ impl Cluster {
 #[derive(Debug, Clone)]
 pub struct Dialer {
     addr: SocketAddr,
-    secret: Secret,
+    signer: Arc<Signer>,
 }
 
 impl Dialer {
     /// Connects a player.
     pub async fn dial(&self, index: u32, player: String) -> Result<Phone, Fault> {
-        let token = Signer::Secret(self.secret.clone()).token(&player)?;
+        let token = self.signer.token(&player)?;
         Phone::connect(self.addr, index, player, &token).await
     }
 
